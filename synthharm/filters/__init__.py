@@ -1,0 +1,19 @@
+"""The white box: filters, their right inverses, and chains of them."""
+
+from synthharm.filters.arguments import Arguments
+from synthharm.filters.chain import FilterChain, Inverse
+from synthharm.filters.drawing import Limits
+from synthharm.filters.filter import Filter, Parameter
+from synthharm.filters.registry import FILTERS, PAPER, find_filter
+
+__all__ = [
+    "FILTERS",
+    "PAPER",
+    "Arguments",
+    "Filter",
+    "FilterChain",
+    "Inverse",
+    "Limits",
+    "Parameter",
+    "find_filter",
+]

@@ -1,0 +1,63 @@
+"""What a chain accepts, said by name where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from synthharm.filters.arguments import Arguments
+from synthharm.filters.filter import Parameter
+
+FLOATS = (torch.float32, torch.float64)
+
+
+def check_images(images: Tensor, masks: Tensor, counts: Tensor | None) -> None:
+    """Refuse images, masks or counts of other shapes and types than a chain takes."""
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images have shape {tuple(images.shape)}; (N, 3, H, W) is accepted")
+    if images.dtype not in FLOATS:
+        raise ValueError(f"images have dtype {images.dtype}; float32 or float64 in [0, 1] is accepted")
+    expected = (len(images), 1, *images.shape[2:])
+    if tuple(masks.shape) != expected:
+        raise ValueError(f"masks have shape {tuple(masks.shape)}; {expected} is accepted, as the images have")
+    if masks.dtype != images.dtype:
+        raise ValueError(f"masks have dtype {masks.dtype}; {images.dtype} is accepted, as the images have")
+    if counts is not None and (counts.ndim != 4 or tuple(counts.shape) not in (expected, tuple(images.shape))):
+        raise ValueError(f"counts have shape {tuple(counts.shape)}; {expected} is accepted, with 1 or 3 channels")
+
+
+def check_values(values: Tensor, columns: Sequence[str], parameters: Sequence[Parameter]) -> None:
+    """Refuse arguments (N, K) that are not numbers or that their filters do not accept."""
+    for k, (column, parameter) in enumerate(zip(columns, parameters, strict=True)):
+        outside = ~((values[:, k] >= parameter.low) & (values[:, k] <= parameter.high))
+        if bool(outside.any()):
+            image = int(outside.nonzero()[0])
+            raise ValueError(
+                f"{column} of image {image} is {float(values[image, k])}; "
+                f"{parameter.low} to {parameter.high} is accepted"
+            )
+
+
+def check_batch(
+    images: Tensor,
+    masks: Tensor,
+    arguments: Arguments | Tensor,
+    columns: tuple[str, ...],
+    parameters: Sequence[Parameter],
+    counts: Tensor | None,
+) -> Tensor:
+    """Refuse what a chain does not take; the arguments (N, K) as a tensor of the images' type and device."""
+    check_images(images, masks, counts)
+    if isinstance(arguments, Arguments):
+        if arguments.columns != columns:
+            raise ValueError(f"arguments for {', '.join(arguments.columns)}; the chain takes {', '.join(columns)}")
+        arguments = arguments.values
+    if tuple(arguments.shape) != (len(images), len(columns)):
+        raise ValueError(
+            f"arguments have shape {tuple(arguments.shape)}; ({len(images)}, {len(columns)}) is accepted: "
+            f"one row per image with {', '.join(columns)}"
+        )
+    check_values(arguments, columns, parameters)
+    return arguments.to(images)
