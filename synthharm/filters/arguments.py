@@ -30,19 +30,22 @@ class Arguments:
 
     columns: tuple[str, ...]
     values: Tensor
-    kept: Tensor | None = None
-    attempts: Tensor | None = None
+    kept: Tensor
+    attempts: Tensor
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self, columns: tuple[str, ...], values: Tensor, kept: Tensor | None = None, attempts: Tensor | None = None
+    ) -> None:
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "values", values)
         if self.values.ndim != 2 or self.values.shape[1] != len(self.columns):
             raise ValueError(
                 f"arguments have shape {tuple(self.values.shape)}; "
                 f"(N, {len(self.columns)}) is accepted for {', '.join(self.columns)}"
             )
-        if self.kept is None:
-            object.__setattr__(self, "kept", torch.ones(len(self.values)))
-        if self.attempts is None:
-            object.__setattr__(self, "attempts", torch.zeros(len(self.values), dtype=torch.int64))
+        by_hand = torch.zeros(len(values), dtype=torch.int64)
+        object.__setattr__(self, "kept", torch.ones(len(values)) if kept is None else kept)
+        object.__setattr__(self, "attempts", by_hand if attempts is None else attempts)
 
     def __len__(self) -> int:
         return len(self.values)

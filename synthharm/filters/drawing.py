@@ -16,8 +16,8 @@ from synthharm.filters.pixels import flatten, sample_pixels
 if TYPE_CHECKING:
     from synthharm.filters.chain import FilterChain, Inverse
 
-SAMPLE = 2048  # pixels of each kind on which draws are judged before all pixels are
-ATTEMPTS = 8  # draws before the last one is shrunk instead
+SAMPLE = 1024  # pixels of each kind on which draws are judged before all pixels are
+ATTEMPTS = 64  # draws before the last one is shrunk instead; four are usual, clipped whites and blacks take more
 SHRINK = 0.8
 LEAST = 0.01  # what would be shrunk further is given up for neutral arguments
 

@@ -13,7 +13,8 @@ from synthharm.filters.filter import Filter
 from synthharm.filters.pixels import sample_pixels, weighted_means
 
 MEANS_TOLERANCE = {torch.float32: 2e-7, torch.float64: 1e-12}
-SAMPLE = 512  # pixels of each kind on which the joint solve finds its start
+ROUGH_TOLERANCE = 1e-6
+SAMPLE = 256  # pixels of each kind on which the joint solve finds its start
 
 
 def split_arguments(filters: Sequence[Filter], values: Tensor) -> tuple[Tensor, ...]:
@@ -58,8 +59,10 @@ class Equations:
             start = weighted_means(self.pixels.double(), self.weights).repeat(1, len(self.needing))
             if not self.needing:
                 return start
-            means, inverse = solve.newton(self.sample().residual, start)
-            means = solve.broyden(self.residual, means, inverse, MEANS_TOLERANCE[self.pixels.dtype])
+            rough = self.sample().residual
+            inverse = torch.linalg.pinv(solve.jacobian(rough, start))
+            means, inverse = solve.broyden(rough, start, inverse, ROUGH_TOLERANCE)
+            means, _ = solve.broyden(self.residual, means, inverse, MEANS_TOLERANCE[self.pixels.dtype])
         if torch.is_grad_enabled() and any(t.requires_grad for t in (self.pixels, *self.arguments)):
             with torch.no_grad():
                 inverse = torch.linalg.pinv(solve.jacobian(self.residual, means))

@@ -14,7 +14,6 @@ from torch import Tensor
 Residual = Callable[[Tensor], Tensor]
 PixelFunction = Callable[[Tensor, Tensor], Tensor]
 
-ROUGH_STEPS = 6  # Newton steps on a sample of the pixels, which are nearly free
 STEPS = 30  # steps over all pixels; five to eight are usual
 PIXEL_STEPS = 40
 PIXEL_TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-13}
@@ -35,22 +34,11 @@ def jacobian(residual: Residual, unknowns: Tensor) -> Tensor:
     return ((values[:, 0] - values[:, 1]) / (2 * STEP_SIZE)).transpose(1, 2)
 
 
-def newton(residual: Residual, start: Tensor, steps: int = ROUGH_STEPS) -> tuple[Tensor, Tensor]:
-    """A few Newton steps from `start` (N, D), kept in [0, 1]. Returns the unknowns and the inverse Jacobian."""
-    unknowns, inverse = start, torch.empty(0)
-    for _ in range(steps):
-        inverse = torch.linalg.pinv(jacobian(residual, unknowns))
-        change = (inverse @ residual(unknowns)[..., None])[..., 0]
-        unknowns = (unknowns - change).clamp(0, 1)
-        if float(change.abs().max()) < 1e-7:
-            break
-    return unknowns, inverse
-
-
-def broyden(residual: Residual, start: Tensor, inverse: Tensor, tolerance: float) -> Tensor:
+def broyden(residual: Residual, start: Tensor, inverse: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """Solve residual(x) = 0 from a good start (N, D) with a good inverse Jacobian (N, D, D) (Broyden, 1965).
 
-    Rows converge or not each by itself; the best point of each is returned.
+    Rows converge or not each by itself; the best point of each is returned, kept in [0, 1], and the inverse Jacobian
+    that was learned on the way.
     """
     unknowns, value = start, residual(start)
     best, least = unknowns, value.abs().amax(dim=1)
@@ -69,7 +57,7 @@ def broyden(residual: Residual, start: Tensor, inverse: Tensor, tolerance: float
         error = value.abs().amax(dim=1)
         best = torch.where((error < least)[:, None], unknowns, best)
         least = torch.minimum(error, least)
-    return best
+    return best, inverse
 
 
 def solve_pixels(function: PixelFunction, targets: Tensor, alphas: Tensor, start: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ REASONS = (
     "empty mask",  # no foreground
     "bad mask",  # a mask that cannot be decoded or is ambiguous
     "bad entry",  # a line of an index that does not say what it must
+    "no region",  # a sample for which every region tried was rejected
     "unchanged",  # no arguments change the region without losing it
 )
 

@@ -1,0 +1,7 @@
+"""What is made of photos and regions: composites, and how they are encoded."""
+
+from synthharm.composites.encoding import Encoder, decode_image
+from synthharm.composites.harmonizing import Recovery, harmonize, measure_recovery
+from synthharm.composites.retouch import Composite, retouch
+
+__all__ = ["Composite", "Encoder", "Recovery", "decode_image", "harmonize", "measure_recovery", "retouch"]

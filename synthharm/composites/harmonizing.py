@@ -1,0 +1,69 @@
+"""Harmonizing with known arguments, and what that brings back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from synthharm.composites.foreground import Foreground, Image
+from synthharm.filters import FilterChain
+from synthharm.metrics import mse, psnr
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How much of the real image harmonizing a composite brings back.
+
+    Args:
+        mse: mean squared error on 0..255 over the recoverable foreground, before any rounding of the result.
+        psnr: the same in dB, peak 255, at most 150.
+    """
+
+    mse: float
+    psnr: float
+
+
+def harmonize(
+    image: Image, mask: NDArray[np.uint8], chain: FilterChain, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Harmonize a composite with known arguments.
+
+    Args:
+        image: RGB (H, W, 3), uint8 or uint16.
+        mask: (H, W) uint8, 255 inside.
+        chain: the filters.
+        values: (K,), the arguments in the chain's order.
+
+    Returns:
+        The foreground's pixels, (P, 3) in [0, 1], in row order of `mask > 0`; the rest of the image stays.
+
+    Example:
+        >>> image, mask = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4), 255, np.uint8)
+        >>> chain = FilterChain(["brightness"])
+        >>> harmonize(image, mask, chain, np.array([-0.5]))[0] * 255
+        array([50., 50., 50.])
+    """
+    foreground = Foreground.of(image, mask, chain)
+    arguments = torch.from_numpy(np.asarray(values, dtype=np.float64))[None]
+    with torch.no_grad():
+        harmonized = chain.apply(foreground.images, foreground.masks, arguments, foreground.counts)
+    return foreground.pixels(harmonized)
+
+
+def measure_recovery(
+    image: Image,
+    mask: NDArray[np.uint8],
+    real: NDArray[np.uint8],
+    recoverable: NDArray[np.bool_],
+    chain: FilterChain,
+    values: NDArray[np.float64],
+) -> Recovery:
+    """Harmonize a composite, and compare its recoverable foreground (H, W) with the real image (H, W, 3)."""
+    harmonized = harmonize(image, mask, chain, values) * 255
+    inside = mask > 0
+    judged = recoverable[inside]
+    error = mse(harmonized[judged], real[inside][judged].astype(np.float64))
+    return Recovery(error, psnr(error))

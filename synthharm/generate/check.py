@@ -1,0 +1,129 @@
+"""Checking a dataset: every file against its checksum and its record, and the whole against what it promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthharm.composites import decode_image
+from synthharm.errors import SynthharmError
+from synthharm.files import all_files, sha256
+from synthharm.generate.dataset import SUMMARY, SUMS, WORK, Dataset
+from synthharm.recipe import Recipe
+from synthharm.writers import Record, Writer
+
+
+def check_dataset(folder: str | Path) -> Iterator[str]:
+    """Check a finished dataset, and give one line per problem; none if there is none.
+
+    Checked are: that every file is there, unchanged and listed, and no other; that each record's files have the
+    size, type and checksum that it says, its mask the area, and that nothing but the mask's inside differs from
+    the real image (where the encoding keeps it); that names and samples are unique; that no photo is in two
+    splits; and the layout's own lists.
+
+    Raises:
+        SynthharmError: the folder holds no finished dataset.
+    """
+    dataset = Dataset(Path(folder))
+    stored = dataset.recipe
+    if not dataset.finished:
+        raise SynthharmError(f"{folder}: is not finished: {SUMS} is missing; generate again to go on with it")
+    return _problems(dataset, Recipe.model_validate_json(json.dumps({**stored, "data": "."})))
+
+
+def _problems(dataset: Dataset, recipe: Recipe) -> Iterator[str]:
+    from synthharm.generate.rooms import writer
+
+    yield from _wrong_sums(dataset)
+    yield from _wrong_records(dataset, writer(recipe), recipe.encoding.format != "jpeg")
+    try:
+        yield from writer(recipe).check(dataset.folder, dataset.records)
+    except SynthharmError as error:
+        yield str(error)
+
+
+def _wrong_sums(dataset: Dataset) -> Iterator[str]:
+    listed: dict[str, str] = {}
+    text = (dataset.folder / SUMS).read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        checksum, _, name = line.partition("  ")
+        if not name or name in listed:
+            yield f"{SUMS}: line {number} is {'there twice' if name else 'not a checksum and a name'}: {line}"
+        listed[name] = checksum
+    present = {n for n in all_files(dataset.folder) if n != SUMS and Path(n).parts[0] != WORK}
+    yield from (f"{name}: is listed in {SUMS} and missing" for name in sorted(listed.keys() - present))
+    yield from (f"{name}: is not listed in {SUMS}" for name in sorted(present - listed.keys()))
+    for name in sorted(present & listed.keys()):
+        if sha256((dataset.folder / name).read_bytes()) != listed[name]:
+            yield f"{name}: its sha256 is not the one in {SUMS}"
+
+
+def _wrong_records(dataset: Dataset, layout: Writer, lossless: bool) -> Iterator[str]:
+    seen: dict[str, tuple[str, str]] = {}  # path: what was seen of it first
+    splits: dict[str, tuple[str, str]] = {}  # a source's sha256: its split, and a photo in it
+    samples: set[int] = set()
+    try:
+        for record in dataset.records():
+            if record.sample in samples:
+                yield f"sample {record.sample}: has two records"
+            samples.add(record.sample)
+            yield from (f"sample {record.sample}: {p}" for p in _wrong_files(dataset.folder, record, lossless))
+            for role, file in record.files.items():
+                first = seen.setdefault(file["path"], (role, file["sha256"]))
+                if first != (role, file["sha256"]) or (role == "image" and _again(seen, record)):
+                    yield f"{file['path']}: two samples have different files of that name"
+            split, photo = splits.setdefault(record.source["sha256"], (record.split, record.source["photo"]))
+            if split != record.split:
+                yield f"{record.source['photo']}: is in {record.split}, and {photo}, the same photo, in {split}"
+    except SynthharmError as error:
+        yield str(error)
+        return
+    try:
+        promised = json.loads((dataset.folder / SUMMARY).read_bytes())["samples"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield f"{SUMMARY}: cannot be read: {error!r}"
+    else:
+        if promised != len(samples):
+            yield f"{SUMMARY}: says {promised} samples, and there are {len(samples)} records"
+
+
+def _again(seen: dict[str, tuple[str, str]], record: Record) -> bool:
+    """Whether an image's name was given to an earlier sample; notes it otherwise."""
+    key = f"image of {record.files['image']['path']}"
+    return seen.setdefault(key, ("", str(record.sample))) != ("", str(record.sample))
+
+
+def _wrong_files(folder: Path, record: Record, lossless: bool) -> Iterator[str]:
+    images: dict[str, Any] = {}
+    for role, file in record.files.items():
+        try:
+            data = (folder / file["path"]).read_bytes()
+            images[role] = decode_image(data)
+        except (OSError, ValueError) as error:
+            yield f"{file['path']}: {error}"
+            continue
+        if (len(data), sha256(data)) != (file["bytes"], file["sha256"]):
+            yield f"{file['path']}: is not the file that the record describes"
+    if len(images) < len(record.files):
+        return
+    image, mask, real = images["image"], images["mask"], images["real"]
+    size = (record.source["height"], record.source["width"])
+    for role in images:
+        if images[role].shape[:2] != size:
+            yield f"{record.files[role]['path']}: is {images[role].shape[:2]}; {size} (height, width) was recorded"
+            return
+    if mask.ndim != 2 or mask.dtype != np.uint8:
+        yield f"{record.files['mask']['path']}: is not an 8-bit grey mask"
+        return
+    if int((mask > 0).sum()) != record.region["area"]:
+        yield f"{record.files['mask']['path']}: covers {(mask > 0).sum()} pixels; {record.region['area']} recorded"
+    if not record.region["soft"] and not record.region["feather"] and not np.isin(mask, (0, 255)).all():
+        yield f"{record.files['mask']['path']}: has values other than 0 and 255"
+    if lossless:
+        scale = 257 if image.dtype == np.uint16 else 1
+        if (image[mask == 0] != real[mask == 0].astype(image.dtype) * scale).any():
+            yield f"{record.files['image']['path']}: differs from the real image outside the mask"

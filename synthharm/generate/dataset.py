@@ -1,0 +1,170 @@
+"""A dataset's folder: what is in it, whose it is, and how far it has come."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from synthharm.errors import SynthharmError
+from synthharm.files import write_atomically
+from synthharm.generate.sample import library_versions
+from synthharm.recipe import Recipe
+from synthharm.sources import Reject
+from synthharm.writers import Record
+
+PLAN, RECIPE, SUMMARY, REJECTS, SUMS = "plan.json", "recipe.yaml", "dataset.json", "rejects.jsonl", "SHA256SUMS"
+WORK = ".partial"  # what a run needs until it is finished
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder that a dataset is, or will be, in.
+
+    `plan.json` is written first and says whose folder it is; a shard is done when its file in `records/` is there;
+    the dataset is when SHA256SUMS, written last, is.
+    """
+
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        """The folder of what a run needs until it is finished."""
+        return self.folder / WORK
+
+    @property
+    def finished(self) -> bool:
+        """Whether the dataset is whole."""
+        return (self.folder / SUMS).is_file()
+
+    def records_file(self, shard: int) -> Path:
+        """Where a shard's records are once it is done."""
+        return self.folder / "records" / f"{shard:05d}.jsonl"
+
+    def rejects_file(self, shard: int) -> Path:
+        """Where a shard's rejects are until the run is finished."""
+        return self.work / "rejects" / f"{shard:05d}.jsonl"
+
+    def records(self) -> Iterator[Record]:
+        """All records, in the order of the samples.
+
+        Raises:
+            SynthharmError: a line is not a record.
+        """
+        for path in sorted((self.folder / "records").glob("*.jsonl"), key=lambda p: (len(p.name), p.name)):
+            with path.open(encoding="utf-8") as file:
+                for number, line in enumerate(file, 1):
+                    try:
+                        yield Record.from_json(line)
+                    except ValueError as error:
+                        place = path.relative_to(self.folder).as_posix()
+                        raise SynthharmError(f"{place}: line {number} is not a record: {error}") from error
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The resolved recipe that the dataset was made by, without the data root.
+
+        Raises:
+            SynthharmError: the folder has no plan, so it is not a dataset.
+        """
+        try:
+            plan: dict[str, Any] = json.loads((self.folder / PLAN).read_bytes())
+            recipe: dict[str, Any] = plan["recipe"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SynthharmError(f"{self.folder}: is not a dataset of synthharm: {PLAN}: {error!r}") from error
+        return recipe
+
+    @contextmanager
+    def claimed(self, recipe: Recipe) -> Iterator[None]:
+        """Hold the folder for one run.
+
+        Raises:
+            SynthharmError: there are other files in it, another recipe's dataset, or another run.
+        """
+        mine = {"format": FORMAT, "recipe": _identity(recipe), "versions": library_versions()}
+        plan = self.folder / PLAN
+        if plan.is_file():
+            self._refuse_differences(mine)
+        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise SynthharmError(
+                f"output: {self.folder} is there and not a dataset; a new or empty folder is accepted"
+            )
+        if self.finished:
+            shutil.rmtree(self.work, ignore_errors=True)
+            yield
+            return
+        self.work.mkdir(parents=True, exist_ok=True)
+        with (self.work / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise SynthharmError(f"output: another run is writing into {self.folder}") from error
+            if not plan.is_file():
+                write_atomically(self.folder / RECIPE, _as_yaml(recipe))
+                write_atomically(plan, _as_json(mine))
+            yield
+
+    def pin_sources(self, digest: str) -> None:
+        """Note what the sources were, or refuse to go on with others than the folder was begun with."""
+        path = self.work / "sources"
+        if path.is_file() and path.read_text() != digest:
+            raise SynthharmError(
+                f"output: {self.folder} was begun with other sources: their listing has changed since; "
+                "generate into a new folder"
+            )
+        write_atomically(path, digest.encode())
+
+    def write_rejects(self, rejects: list[Reject]) -> None:
+        """Write what was rejected: by name, each thing once."""
+        unique = sorted({(r.name, r.reason, r.detail) for r in rejects})
+        lines = [
+            json.dumps(dict(zip(("name", "reason", "detail"), r, strict=True)), ensure_ascii=False) for r in unique
+        ]
+        write_atomically(self.folder / REJECTS, "".join(f"{line}\n" for line in lines).encode())
+
+    def _refuse_differences(self, mine: dict[str, Any]) -> None:
+        try:
+            theirs = json.loads((self.folder / PLAN).read_bytes())
+        except ValueError as error:
+            raise SynthharmError(f"output: {self.folder / PLAN} cannot be read: {error}") from error
+        there, here = dict(_flatten(theirs)), dict(_flatten(mine))
+        lines = [
+            f"{key.removeprefix('recipe.')}: {there.get(key)!r} in the folder, {here.get(key)!r} now"
+            for key in dict.fromkeys([*there, *here])
+            if there.get(key) != here.get(key)
+        ]
+        if lines:
+            raise SynthharmError(
+                f"output: {self.folder} holds a dataset made otherwise; generate into a new folder\n  "
+                + "\n  ".join(lines)
+            )
+
+
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """What makes a recipe the same one: all but where the data lies on this machine."""
+    return recipe.model_dump(mode="json", exclude={"data"})
+
+
+def _as_yaml(recipe: Recipe) -> bytes:
+    text = yaml.safe_dump(_identity(recipe), sort_keys=False, allow_unicode=True)
+    return f"# synthharm generate recipe.yaml --set data=FOLDER --output FOLDER\n{text}".encode()
+
+
+def _as_json(data: Any) -> bytes:
+    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _flatten(data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(data, dict) and data:
+        for key, value in data.items():
+            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, data

@@ -1,0 +1,105 @@
+"""The plan: what sample i is, from the recipe, the sources and i alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthharm.errors import SynthharmError
+from synthharm.generate.names import clean_name, write_photo_names
+from synthharm.generate.rooms import open_source, selection
+from synthharm.recipe import Recipe
+from synthharm.sources import Index, build_index
+from synthharm.writers import Names
+
+NAMES = "names.npy"
+ROUND, RETRY, DRAW, SPLIT = range(4)  # what a random stream is for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What each sample of a dataset is made of. A plan is small, and every worker opens its own.
+
+    Args:
+        recipe: the whole of it.
+        index: the source's regions that the recipe selects.
+        photo_names: the photos' names by number.
+    """
+
+    recipe: Recipe
+    index: Index
+    photo_names: NDArray[np.bytes_]
+
+    @classmethod
+    def make(cls, recipe: Recipe, folder: Path) -> Plan:
+        """List the source, write the index into `folder`, and open the plan on it.
+
+        Raises:
+            SynthharmError: the source cannot be listed, or none of its regions is selected.
+        """
+        index = build_index(open_source(recipe), folder, select=selection(recipe))
+        if not index.regions:
+            left_out = ", ".join(f"{count} by {what}" for what, count in index.excluded.items()) or "none"
+            raise SynthharmError(
+                f"data: {recipe.data!r} has no region that the recipe selects; left out: {left_out}; "
+                f"rejected: {len(index.rejects)}" + "".join(f"\n  {r.name}: {r.detail}" for r in index.rejects[:5])
+            )
+        write_photo_names((index.photo(i).key for i in range(index.photos)), folder / NAMES)
+        return cls.open(recipe, folder)
+
+    @classmethod
+    def open(cls, recipe: Recipe, folder: Path) -> Plan:
+        """Open a plan whose index was written before."""
+        return cls(recipe, Index.open(folder), np.load(folder / NAMES, mmap_mode="r"))
+
+    def region(self, sample: int, attempt: int) -> int:
+        """The region of a sample: its number in the index.
+
+        The samples go through all regions in a shuffled order, and through another one when it is used up.
+        After a rejected region (`attempt` 1 and on) any region may follow.
+        """
+        seed, regions = self.recipe.seed, self.index.regions
+        if attempt:
+            return int(_stream(seed, RETRY, sample, attempt).integers(regions))
+        return int(_shuffled(seed, ROUND, sample // regions, regions)[sample % regions])
+
+    def seed(self, sample: int, attempt: int) -> int:
+        """The seed of the generator that draws a sample's arguments."""
+        return int(_stream(self.recipe.seed, DRAW, sample, attempt).integers(2**63))
+
+    def split(self, photo: int) -> str:
+        """The split of a photo, and so of all that is made of it.
+
+        Raises:
+            SynthharmError: the split is to be the source's, and it names none for this photo.
+        """
+        if self.recipe.split == "source":
+            entry = self.index.photo(photo)
+            if entry.split is None:
+                raise SynthharmError(f"split: source, but the source names no split for {entry.key}")
+            return entry.split
+        assert isinstance(self.recipe.split, dict)
+        place = (_shuffled(self.recipe.seed, SPLIT, 0, self.index.photos)[photo] + 0.5) / self.index.photos
+        end = 0.0
+        for name, share in self.recipe.split.items():
+            end += share
+            if place < end:
+                return name
+        return name
+
+    def names(self, sample: int, photo: int, region_id: str) -> Names:
+        """What a sample may be called after."""
+        return Names(sample, self.photo_names[photo].decode(), clean_name(region_id))
+
+
+def _stream(seed: int, purpose: int, *numbers: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(purpose, *numbers))))
+
+
+@lru_cache(maxsize=4)
+def _shuffled(seed: int, purpose: int, turn: int, size: int) -> NDArray[np.int64]:
+    return _stream(seed, purpose, turn).permutation(size)

@@ -1,0 +1,65 @@
+"""A preview: a few samples of a recipe on a contact sheet, without a dataset."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from synthharm.composites import harmonize
+from synthharm.composites.encoding import decode_image, encode_png
+from synthharm.errors import SynthharmError
+from synthharm.files import write_atomically
+from synthharm.generate.plan import Plan
+from synthharm.generate.sample import Maker, Sample
+from synthharm.generate.threads import one_thread
+from synthharm.recipe import Recipe, load_recipe
+from synthharm.report import Row, contact_sheet
+
+
+def make_preview(
+    recipe: Recipe | str | Path, count: int, output: str | Path, *, overrides: Sequence[str] = ()
+) -> int:
+    """Write a PNG of `count` samples spread over a recipe's dataset: real, mask, composite, harmonized back.
+
+    The samples are those that `generate` would make, and what is shown is read back from their encoded files.
+
+    Returns:
+        How many samples are on the sheet: fewer where regions cannot be used.
+
+    Raises:
+        SynthharmError: the recipe is wrong, the data is not there, or no sample could be made.
+    """
+    if count < 1:
+        raise SynthharmError(f"preview is {count}; 1 or more is accepted")
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, overrides)
+    count = min(count, recipe.samples)
+    with tempfile.TemporaryDirectory(prefix="synthharm-") as folder:
+        maker = Maker.of(Plan.make(recipe, Path(folder)))
+        with one_thread():
+            made = [maker.make(round(i * recipe.samples / count)) for i in range(count)]
+    samples = [sample for sample, _ in made if sample is not None]
+    if not samples:
+        rejects = "".join(f"\n  {r.name}: {r.detail}" for _, rejected in made for r in rejected[:2])
+        raise SynthharmError(f"no sample could be made; rejected, among others:{rejects}")
+    rows = [_row(maker, sample) for sample in samples]
+    settings = ", ".join(f"{value}" for value in maker.encoder.settings().values())
+    sheet = contact_sheet(rows, f"{len(rows)} of {recipe.samples} samples, seed {recipe.seed} ({settings})")
+    write_atomically(Path(output), encode_png(sheet))
+    return len(rows)
+
+
+def _row(maker: Maker, sample: Sample) -> Row:
+    record, composite = sample.record, sample.composite
+    image = decode_image(sample.files[record.files["image"]["path"]])
+    values = composite.arguments.values[0].double().numpy()
+    shown = image if image.dtype == np.uint8 else np.rint(image / 257).astype(np.uint8)
+    harmonized = shown.copy()
+    harmonized[composite.mask > 0] = np.rint(harmonize(image, composite.mask, maker.chain, values) * 255)
+    arguments = "  ".join(f"{name} {value:+.2f}" for name, value in record.arguments.items())
+    measured = f"fMSE {record.measured['foreground_mse']:.0f}, back to {record.measured['recovery_psnr']:.1f} dB"
+    mask = np.repeat(composite.mask[:, :, None], 3, axis=2)
+    return Row((composite.real, mask, shown, harmonized), f"{arguments}   {measured}")

@@ -1,0 +1,71 @@
+"""From a recipe's sections to what they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synthharm.composites import Encoder
+from synthharm.errors import SynthharmError
+from synthharm.filters import FilterChain, Limits
+from synthharm.recipe import Coco, Folder, IHarmony4, IHarmony4Layout, Recipe
+from synthharm.sources import (
+    CocoSource,
+    FolderSource,
+    HuggingFaceSource,
+    IHarmony4Source,
+    Select,
+    Source,
+)
+from synthharm.writers import FolderWriter, IHarmony4Writer, Writer
+
+
+def open_source(recipe: Recipe) -> Source:
+    """The source that a recipe names.
+
+    Raises:
+        SynthharmError: the data root is not there.
+    """
+    section = recipe.source
+    options = section.model_dump(exclude={"format"})
+    if isinstance(section, (Coco, Folder, IHarmony4)):
+        root = Path(recipe.data)
+        if not root.is_dir():
+            raise SynthharmError(
+                f"data: {recipe.data!r} is not a folder; the root of a {section.format} source is"
+            )
+        if isinstance(section, Coco):
+            return CocoSource(root, **options)
+        if isinstance(section, Folder):
+            return FolderSource(root, **options)
+        options["subsets"] = None if section.subsets is None else tuple(section.subsets)
+        return IHarmony4Source(root, **options)
+    return HuggingFaceSource(recipe.data, **options)
+
+
+def selection(recipe: Recipe) -> Select:
+    """Which regions a recipe uses."""
+    section = recipe.select
+    categories = None if section.categories is None else tuple(section.categories)
+    return Select(categories, section.area_share, section.side)
+
+
+def filter_chain(recipe: Recipe) -> FilterChain:
+    """The chain that a recipe undoes."""
+    return FilterChain(recipe.chain.filters, recipe.chain.statistics, recipe.chain.spans)
+
+
+def encoder(recipe: Recipe) -> Encoder:
+    """How a recipe's images are written."""
+    return Encoder(**recipe.encoding.model_dump())
+
+
+def limits(recipe: Recipe) -> Limits:
+    """What a recipe lets drawn arguments cost."""
+    return Limits(recipe.draw.unrecoverable, recipe.draw.recovery, encoder(recipe).levels)
+
+
+def writer(recipe: Recipe) -> Writer:
+    """The layout that a recipe's dataset has."""
+    if isinstance(recipe.writer, IHarmony4Layout):
+        return IHarmony4Writer(recipe.writer.subset)
+    return FolderWriter()

@@ -1,0 +1,146 @@
+"""YAML in which every value knows its line: plain data only, no tags, no duplicate keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+
+from synthharm.errors import SynthharmError
+
+Keys = tuple[str | int, ...]
+
+MOST_VALUES = 10_000
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Dates stay text: a recipe holds what JSON holds."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """Data and where each piece of it stands.
+
+    Args:
+        name: the file.
+        value: the data, a mapping.
+        places: by path, "line 3" or the override that set it.
+    """
+
+    name: str
+    value: dict[str, Any]
+    places: dict[Keys, str]
+
+    def place_of(self, keys: Sequence[str | int]) -> str:
+        """Where a path stands, or the nearest thing around it that stands anywhere."""
+        for end in range(len(keys), -1, -1):
+            if tuple(keys[:end]) in self.places:
+                return self.places[tuple(keys[:end])]
+        return "line 1"
+
+    def path_of(self, loc: Sequence[str | int]) -> list[str | int]:
+        """A validator's location without the steps that choose among kinds and are not in the data."""
+        keys: list[str | int] = []
+        value: Any = self.value
+        for position, step in enumerate(loc):
+            inside = isinstance(value, dict) and step in value
+            inside = inside or (isinstance(value, list) and isinstance(step, int) and step < len(value))
+            if inside:
+                value = value[step]
+                keys.append(step)
+            elif position == len(loc) - 1 and isinstance(value, dict):
+                keys.append(step)  # what is missing
+        return keys
+
+    def with_root(self, data: Any) -> Document:
+        """The same with its top-level `data` replaced, where it has one."""
+        if "data" not in self.value:
+            return self
+        return replace(self, value={**self.value, "data": data})
+
+    def replaced(self, keys: Sequence[str], value: Any, place: str) -> Document:
+        """The same with one value set, as by an override; mappings on the way are made.
+
+        Raises:
+            SynthharmError: on the way there is something that is not a mapping.
+        """
+        data = deepcopy(self.value)
+        inner = data
+        for key in keys[:-1]:
+            inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise SynthharmError(f"{place}: {key} is {inner!r}, which has nothing in it to set")
+        inner[keys[-1]] = value
+        return replace(self, value=data, places={**self.places, tuple(keys): place})
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    r"""Parse a mapping.
+
+    Raises:
+        SynthharmError: not YAML, not a mapping, a key twice, or a tag that stands for more than plain data.
+
+    Example:
+        >>> document = parse_yaml("samples: 3\ndraw:\n  recovery: 40\n", "a.yaml")
+        >>> document.value, document.place_of(["draw", "recovery"])
+        ({'samples': 3, 'draw': {'recovery': 40}}, 'line 3')
+    """
+    loader = _PlainLoader(text)
+    try:
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise SynthharmError(f"{name}: is not a mapping of keys to values")
+        places: dict[Keys, str] = {}
+        _note_places(node, (), places, name)
+        value = loader.construct_document(node)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise SynthharmError(f"{name}: is not plain YAML: {' '.join(str(error).split())}") from error
+    finally:
+        loader.dispose()
+    return Document(name, value, places)
+
+
+def parse_override(text: str) -> tuple[list[str], Any]:
+    """Split `a.b=value`; the value is read as YAML.
+
+    Example:
+        >>> parse_override("select.area_share=[0.1, 0.5]")
+        (['select', 'area_share'], [0.1, 0.5])
+    """
+    path, equals, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise SynthharmError(f"--set {text}: key=value is accepted, with dots between nested keys")
+    try:
+        return keys, yaml.load(value, Loader=_PlainLoader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise SynthharmError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _note_places(node: yaml.Node, keys: Keys, places: dict[Keys, str], name: str) -> None:
+    places.setdefault(keys, f"line {node.start_mark.line + 1}")
+    if len(places) > MOST_VALUES:  # anchors within anchors can stand for more than memory holds
+        raise SynthharmError(f"{name}: holds more than {MOST_VALUES} values")
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+                raise SynthharmError(f"{name}: line {line}: a plain word is accepted for a key")
+            if key in seen:
+                raise SynthharmError(f"{name}: line {line}: the key {key!r} is there twice")
+            seen.add(key)
+            places[(*keys, key)] = f"line {line}"
+            _note_places(value_node, (*keys, key), places, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for position, item in enumerate(node.value):
+            _note_places(item, (*keys, position), places, name)
