@@ -37,8 +37,8 @@ def jacobian(residual: Residual, unknowns: Tensor) -> Tensor:
 def broyden(residual: Residual, start: Tensor, inverse: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """Solve residual(x) = 0 from a good start (N, D) with a good inverse Jacobian (N, D, D) (Broyden, 1965).
 
-    Rows converge or not each by itself; the best point of each is returned, kept in [0, 1], and the inverse Jacobian
-    that was learned on the way.
+    Rows converge or not each by itself. Returned are the best point of each, in [0, 1], and the inverse Jacobian
+    learned on the way.
     """
     unknowns, value = start, residual(start)
     best, least = unknowns, value.abs().amax(dim=1)

@@ -1,0 +1,5 @@
+"""`python -m synthharm` is the command line."""
+
+from synthharm.cli import app
+
+app()

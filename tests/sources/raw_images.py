@@ -1,0 +1,73 @@
+"""Image files made byte by byte, for what no library here writes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+def encode(image: Image.Image, form: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def exif(orientation: int) -> bytes:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags.tobytes()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(samples: np.ndarray, colour_type: int, extra: bytes = b"") -> bytes:
+    """A PNG of 8 or 16 bits; colour types are 0 grey, 2 RGB, 4 grey with alpha, 6 RGBA."""
+    height, width = samples.shape[:2]
+    bits = 8 * samples.dtype.itemsize
+    rows = b"".join(b"\0" + row.astype(f">u{samples.dtype.itemsize}").tobytes() for row in samples)
+    head = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    body = chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def tiff(
+    samples: np.ndarray, photometric: int, *, orientation: int = 1, kind: int = 1, alpha: int | None = None
+) -> bytes:
+    """An uncompressed TIFF; `kind` is 1 unsigned, 2 signed, 3 float; `alpha` 1 premultiplied, 2 straight."""
+    height, width = samples.shape[:2]
+    count = samples.shape[2] if samples.ndim == 3 else 1
+    data = samples.tobytes()
+    bits = 8 * samples.dtype.itemsize
+    tags: list[tuple[int, str, list[int]]] = [
+        (256, "I", [width]),
+        (257, "I", [height]),
+        (258, "H", [bits] * count),
+        (259, "H", [1]),
+        (262, "H", [photometric]),
+        (273, "I", [0]),
+        (274, "H", [orientation]),
+        (277, "H", [count]),
+        (278, "I", [height]),
+        (279, "I", [len(data)]),
+        (284, "H", [1]),
+        *([] if alpha is None else [(338, "H", [alpha])]),
+        (339, "H", [kind] * count),
+    ]
+    values = {tag: struct.pack(f"<{len(v)}{code}", *v) for tag, code, v in tags}
+    start = 8 + 2 + 12 * len(tags) + 4
+    beside = sum(len(value) for value in values.values() if len(value) > 4)
+    values[273] = struct.pack("<I", start + beside)
+    entries, blob = b"", b""
+    for tag, code, v in tags:
+        value = values[tag]
+        if len(value) > 4:
+            value, blob = struct.pack("<I", start + len(blob)), blob + value
+        entries += struct.pack("<HHI", tag, 3 if code == "H" else 4, len(v)) + value.ljust(4, b"\0")
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + b"\0\0\0\0" + blob + data
