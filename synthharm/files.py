@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+ASIDE = ".*.part"  # what files that are not whole yet are called
 
 
 def sha256(data: bytes) -> str:
@@ -73,9 +76,11 @@ def sync_folders(folders: Iterable[Path]) -> None:
             os.close(descriptor)
 
 
-def all_files(folder: Path) -> Iterator[str]:
-    """Every file below a folder, as posix paths from it, sorted."""
-    found: list[Any] = []
-    for parent, _, names in os.walk(folder):
-        found += [(Path(parent) / name).relative_to(folder).as_posix() for name in names]
-    yield from sorted(found)
+def all_files(folder: Path, without: Collection[str] = ()) -> list[str]:
+    """Every file below a folder, as posix paths from it, sorted; the folders in `without` are not entered."""
+    found: list[str] = []
+    for parent, below, names in os.walk(folder):
+        place = Path(parent).relative_to(folder)
+        below[:] = [name for name in below if (place / name).as_posix() not in without]
+        found += [(place / name).as_posix() for name in names]
+    return sorted(found)

@@ -54,7 +54,7 @@ def _wrong_sums(dataset: Dataset) -> Iterator[str]:
         if not name or name in listed:
             yield f"{SUMS}: line {number} is {'there twice' if name else 'not a checksum and a name'}: {line}"
         listed[name] = checksum
-    present = {n for n in all_files(dataset.folder) if n != SUMS and Path(n).parts[0] != WORK}
+    present = {name for name in all_files(dataset.folder, without={WORK}) if name != SUMS}
     yield from (f"{name}: is listed in {SUMS} and missing" for name in sorted(listed.keys() - present))
     yield from (f"{name}: is not listed in {SUMS}" for name in sorted(present - listed.keys()))
     for name in sorted(present & listed.keys()):

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from synthharm.errors import SynthharmError
-from synthharm.files import write_atomically
+from synthharm.files import ASIDE, write_atomically
 from synthharm.generate.sample import library_versions
 from synthharm.recipe import Recipe
 from synthharm.sources import Reject
@@ -107,6 +107,8 @@ class Dataset:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise SynthharmError(f"output: another run is writing into {self.folder}") from error
+            for left_behind in [*self.folder.glob(ASIDE), *self.folder.glob(f"*/{ASIDE}")]:
+                left_behind.unlink(missing_ok=True)
             if not plan.is_file():
                 write_atomically(self.folder / RECIPE, _as_yaml(recipe))
                 write_atomically(plan, _as_json(mine))

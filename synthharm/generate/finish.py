@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
 from statistics import median
 from typing import Any
 
 import msgspec
 
-from synthharm.files import all_files, sha256_file, write_atomically
+from synthharm.files import ASIDE, all_files, atomic_file, sha256_file, write_atomically
 from synthharm.generate.dataset import REJECTS, SUMMARY, SUMS, WORK, Dataset
 from synthharm.generate.plan import Plan
 from synthharm.generate.rooms import writer
@@ -27,7 +29,7 @@ def finish(dataset: Dataset, plan: Plan, shards: int) -> None:
     writer(plan.recipe).finish(dataset.folder, dataset.records)
     summary = summarize(dataset, plan)
     write_atomically(dataset.folder / SUMMARY, (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(dataset.folder / SUMS, checksums(dataset).encode())
+    write_checksums(dataset)
 
 
 def summarize(dataset: Dataset, plan: Plan) -> dict[str, Any]:
@@ -35,13 +37,13 @@ def summarize(dataset: Dataset, plan: Plan) -> dict[str, Any]:
     splits: Counter[str] = Counter()
     categories: Counter[str] = Counter()
     photos: set[str] = set()
-    measures: dict[str, list[float]] = {}
+    measures: dict[str, array[float]] = {}
     for record in dataset.records():
         splits[record.split] += 1
         categories[record.region["category"] or ""] += 1
         photos.add(record.source["photo"])
         for name, value in record.measured.items():
-            measures.setdefault(name, []).append(value)
+            measures.setdefault(name, array("d")).append(value)
     with (dataset.folder / REJECTS).open("rb") as file:
         reasons = Counter(json.loads(line)["reason"] for line in file)
     return {
@@ -60,8 +62,19 @@ def summarize(dataset: Dataset, plan: Plan) -> dict[str, Any]:
     }
 
 
-def checksums(dataset: Dataset) -> str:
-    """The lines of SHA256SUMS: every file but itself, as `sha256sum -c` reads them."""
-    known = {f["path"]: f["sha256"] for record in dataset.records() for f in record.files.values()}
-    names = (n for n in all_files(dataset.folder) if n != SUMS and Path(n).parts[0] != WORK)
-    return "".join(f"{known.get(name) or sha256_file(dataset.folder / name)}  {name}\n" for name in names)
+def write_checksums(dataset: Dataset) -> None:
+    """Write SHA256SUMS, as `sha256sum -c` reads it: the samples' files in order, then all others but itself."""
+    shared: set[str] = set()  # the names of files that several samples have
+    folders: set[str] = set()
+    with atomic_file(dataset.folder / SUMS) as sums:
+        for record in dataset.records():
+            for role, file in record.files.items():
+                path = file["path"]
+                folders.add(str(PurePosixPath(path).parent))
+                if role == "image" or path not in shared:
+                    sums.write(f"{file['sha256']}  {path}\n".encode())
+                if role != "image":
+                    shared.add(path)
+        for path in all_files(dataset.folder, without={WORK, *folders}):
+            if path != SUMS and not fnmatch(PurePosixPath(path).name, ASIDE):
+                sums.write(f"{sha256_file(dataset.folder / path)}  {path}\n".encode())
