@@ -12,6 +12,8 @@ from synthharm.composites.foreground import Foreground, Image
 from synthharm.filters import Arguments, FilterChain, Limits
 from synthharm.metrics import mse
 
+MOST_SPREAD = 1.0  # levels between the channels of a grey pixel after JPEG, on average
+
 
 @dataclass(frozen=True)
 class Composite:
@@ -46,7 +48,7 @@ def retouch(
     generator: torch.Generator,
     limits: Limits | None = None,
 ) -> Composite:
-    """Draw arguments and undo them on a region of a photo.
+    """Draw arguments and undo them on a region of a photo. A photo without colour stays without.
 
     Args:
         real: RGB (H, W, 3) uint8.
@@ -76,7 +78,8 @@ def retouch(
     if limits.levels not in (255, 65535):
         raise ValueError(f"levels is {limits.levels}; 255 or 65535 is accepted")
     foreground = Foreground.of(real, mask, chain)
-    arguments, inverse = chain.disharmonize(
+    drawn_from = chain.keeping_grey() if is_grey(real) else chain
+    arguments, inverse = drawn_from.disharmonize(
         foreground.images, foreground.masks, generator=generator, limits=limits, counts=foreground.counts
     )
     inside = foreground.inside
@@ -86,3 +89,14 @@ def retouch(
     recoverable[inside] = inverse.recoverable[0, 0, : int(inside.sum()), 0].numpy()
     difference = mse(image[inside].astype(np.float64) * (255 / limits.levels), real[inside].astype(np.float64))
     return Composite(image, mask, real, arguments, recoverable, difference)
+
+
+def is_grey(photo: NDArray[np.uint8]) -> bool:
+    """Whether a photo (H, W, 3) has no colour but what JPEG may have left of it.
+
+    Example:
+        >>> is_grey(np.full((4, 4, 3), 90, np.uint8)), is_grey(np.full((4, 4, 3), (90, 80, 70), np.uint8))
+        (True, False)
+    """
+    spread = photo.max(axis=2) - photo.min(axis=2)
+    return bool(spread.mean() <= MOST_SPREAD and np.percentile(spread, 99.9) <= 8 * MOST_SPREAD)

@@ -112,6 +112,17 @@ class FilterChain:
             for parameter in f.parameters
         )
 
+    def keeping_grey(self) -> FilterChain:
+        """The same chain, but its draws leave grey pixels grey: for photos without colour.
+
+        Example:
+            >>> FilterChain.paper().keeping_grey().spans
+            {'temperature': 0.0}
+        """
+        owners = [f for f in self.filters for _ in f.parameters]
+        still = {c: 0.0 for c, f in zip(self.columns, owners, strict=True) if not f.keeps_grey}
+        return FilterChain(self.filters, self.statistics, {**self.spans, **still})
+
     def arguments(self, **values: float) -> Arguments:
         """Arguments for one image by name; those not named are neutral.
 

@@ -49,6 +49,7 @@ class Filter:
         parameters: the numbers in `argument`, in order.
         needs_means: whether the channel means enter the formula.
         mixes_channels: whether a channel's output depends on the other channels of the same pixel.
+        keeps_grey: whether grey pixels (R = G = B) stay grey.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Filter:
     parameters: tuple[Parameter, ...]
     needs_means: bool = False
     mixes_channels: bool = False
+    keeps_grey: bool = True
 
 
 def per_image(values: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def check_dataset(folder: str | Path) -> Iterator[str]:
 
 
 def _problems(dataset: Dataset, recipe: Recipe) -> Iterator[str]:
-    from synthharm.generate.rooms import writer
+    from synthharm.generate.sections import writer
 
     yield from _wrong_sums(dataset)
     yield from _wrong_records(dataset, writer(recipe), recipe.encoding.format != "jpeg")

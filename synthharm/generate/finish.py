@@ -15,7 +15,7 @@ import msgspec
 from synthharm.files import ASIDE, all_files, atomic_file, sha256_file, write_atomically
 from synthharm.generate.dataset import REJECTS, SUMMARY, SUMS, WORK, Dataset
 from synthharm.generate.plan import Plan
-from synthharm.generate.rooms import writer
+from synthharm.generate.sections import writer
 from synthharm.sources import Reject
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError
 from synthharm.generate.names import clean_name, write_photo_names
-from synthharm.generate.rooms import open_source, selection
+from synthharm.generate.sections import open_source, selection
 from synthharm.recipe import Recipe
 from synthharm.sources import Index, build_index
 from synthharm.writers import Names

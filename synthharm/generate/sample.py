@@ -18,7 +18,7 @@ from synthharm.errors import Unusable
 from synthharm.files import sha256
 from synthharm.filters import FilterChain
 from synthharm.generate.plan import Plan
-from synthharm.generate.rooms import encoder, filter_chain, limits, open_source, writer
+from synthharm.generate.sections import encoder, filter_chain, limits, open_source, writer
 from synthharm.masks import feather
 from synthharm.sources import Photo, RegionEntry, Reject, Source, load_region
 from synthharm.writers import Record, Writer

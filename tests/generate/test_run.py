@@ -247,3 +247,36 @@ def test_a_preview_needs_no_dataset(recipe: Path, tmp_path: Path) -> None:
 def test_jobs_below_one_are_refused(recipe: Path, tmp_path: Path, jobs: int) -> None:
     with pytest.raises(SynthharmError, match="jobs is"):
         generate(recipe, tmp_path / "dataset", jobs=jobs)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hugging_face_dataset_is_a_source(photos: Path, tmp_path: Path, stream: bool) -> None:
+    from datasets import Dataset as HuggingFaceDataset
+    from datasets import Features, Image
+
+    names = [f"photo{number}.png" for number in range(3)]
+    columns = {
+        column: [{"bytes": (photos / folder / name).read_bytes(), "path": None} for name in names]
+        for column, folder in (("picture", "images"), ("object", "masks"))
+    }
+    features = Features({"picture": Image(), "object": Image()})
+    table = HuggingFaceDataset.from_dict(columns, features=features)
+    (tmp_path / "table").mkdir()
+    table.to_parquet(str(tmp_path / "table" / "train-00000-of-00001.parquet"))
+    source = {"format": "huggingface", "image": "picture", "mask": "object", "stream": stream}
+    recipe = write_recipe(tmp_path / "recipe.yaml", tmp_path / "table", samples=3, source=source)
+    assert generate(recipe, tmp_path / "dataset").numbers["photos"] == 3
+    assert list(check_dataset(tmp_path / "dataset")) == []
+    reals = {cv2.imread(str(path)).tobytes() for path in (tmp_path / "dataset" / "reals").iterdir()}
+    assert reals == {cv2.imread(str(photos / "images" / name)).tobytes() for name in names}
+
+
+def test_a_photo_without_colour_stays_without(photos: Path, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    shutil.copytree(photos, root)
+    for path in (root / "images").iterdir():
+        cv2.imwrite(str(path), cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2GRAY))
+    generate(write_recipe(root / "recipe.yaml", root, samples=4), tmp_path / "dataset")
+    for path in (tmp_path / "dataset" / "images").iterdir():
+        image = cv2.imread(str(path)).astype(int)
+        assert np.ptp(image, axis=2).max() == 0

@@ -66,4 +66,5 @@ FILTER = Filter(
     invert=temperature_inverse,
     parameters=(Parameter("temperature", span=0.3),),
     needs_means=True,
+    keeps_grey=False,
 )
