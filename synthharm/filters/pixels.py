@@ -51,11 +51,11 @@ def sample_pixels(images: Tensor, masks: Tensor, counts: Tensor, size: int) -> t
     for members in (masks[:, 0, :, 0] > 0, masks[:, 0, :, 0] <= 0):
         ranks = members.cumsum(dim=1)
         total = ranks[:, -1:]
-        taken = min(size, int(total.max()))
-        spread = (torch.arange(taken, device=images.device) + 0.5) / max(taken, 1)
-        wanted = (spread * total).long() + 1
+        taken = total.clamp(max=size)  # by each image for itself; others in the batch may have more to give
+        number = torch.arange(int(taken.max()), device=images.device)
+        wanted = ((number + 0.5) * total / taken.clamp(min=1)).long() + 1
         picks.append(torch.searchsorted(ranks, wanted).clamp(max=ranks.shape[1] - 1))
-        weights.append((total / max(taken, 1)).expand(-1, taken))
+        weights.append(torch.where(number < taken, total / taken.clamp(min=1), 0))
     pick = torch.cat(picks, dim=1)[:, None, :, None]
     weight = torch.cat(weights, dim=1)[:, None, :, None].to(counts.dtype)
 

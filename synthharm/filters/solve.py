@@ -95,6 +95,8 @@ def solve_pixels(function: PixelFunction, targets: Tensor, alphas: Tensor, start
             better = trial_value.abs().amax(dim=1) < error[rows]
             pixels[rows[better]], value[rows[better]] = trial[better], trial_value[better]
             damping[rows] = torch.where(better, (damping[rows] * 2).clamp(max=1), damping[rows] / 4)
-    if not torch.is_grad_enabled():
+        solved = value.abs().amax(dim=1, keepdim=True) <= 10 * PIXEL_TOLERANCE[start.dtype]
+    value = residual(pixels, everything)
+    if not value.requires_grad:
         return pixels
-    return pixels - newton_change(pixels, everything, residual(pixels, everything))
+    return torch.where(solved, pixels - newton_change(pixels, everything, value), pixels)

@@ -14,7 +14,7 @@ def contrast_factor(argument: Tensor) -> Tensor:
     """
     scaled = 255 * argument
     steps = scaled + (torch.floor(scaled) - scaled).detach()
-    return torch.where(argument > 0, 255 / (256 - steps.clamp(min=0)), 1 + argument)
+    return torch.where(argument > 0, 255 / (256 - steps), 1 + argument)
 
 
 def contrast(images: Tensor, argument: Tensor, means: Tensor | None = None) -> Tensor:

@@ -1,0 +1,290 @@
+"""What holds for every filter by itself."""
+
+from __future__ import annotations
+
+import itertools
+
+import plain_filters
+import pytest
+import torch
+from filter_cases import (
+    DTYPES,
+    EVERY_FILTER,
+    accepted_arguments,
+    arguments,
+    channel_means,
+    images,
+    law,
+    one_argument,
+)
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from synthharm.filters import FILTERS, PAPER, Filter
+
+every_filter = pytest.mark.parametrize("filter_", EVERY_FILTER, ids=lambda f: f.name)
+
+# The formulas' own e = 1e-6 shifts a result by a few e. In the span the powers reach up to 1e-9^(1 - 0.4) = 4e-6
+# from black and white, and not all the way. In float32 they are steep there: one step of 6e-8 makes 5e-5.
+TOLERANCE = {torch.float32: 2e-4, torch.float64: 6e-6}
+NEUTRAL_TOLERANCE = 2e-6  # brightness and saturation at 0 are a factor of 1 / (1 + e)
+SAME = {torch.float32: 1e-6, torch.float64: 1e-13}  # the same sums in another order
+
+
+def neutral(filter_: Filter, like: Tensor) -> Tensor:
+    row = torch.tensor([p.neutral for p in filter_.parameters], dtype=like.dtype)
+    return one_argument(filter_, row.expand(len(like), -1))
+
+
+def some_means(data: st.DataObject, like: Tensor) -> Tensor:
+    values = data.draw(st.lists(st.floats(0, 1), min_size=3 * len(like), max_size=3 * len(like)))
+    return torch.tensor(values, dtype=torch.float64).reshape(-1, 3).to(like.dtype)
+
+
+@every_filter
+def test_parameters_are_valid(filter_: Filter) -> None:
+    assert FILTERS[filter_.name] is filter_
+    names = [p.name for p in filter_.parameters]
+    assert names
+    assert len(set(names)) == len(names)
+    for p in filter_.parameters:
+        assert p.low <= p.neutral - p.span < p.neutral < p.neutral + p.span <= p.high
+
+
+def test_the_spans_are_the_published_ones() -> None:
+    assert [FILTERS[name].parameters[0].span for name in PAPER] == [0.3, 0.5, 0.5, 0.6, 0.4, 0.4]
+
+
+@every_filter
+@law
+@given(st.data())
+def test_forward_undoes_the_inverse(filter_: Filter, data: st.DataObject) -> None:
+    real = data.draw(images())
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, real)))
+    means = some_means(data, real)
+    undone = filter_.invert(real, argument, means)
+    assert undone.shape == real.shape
+    assert undone.dtype == real.dtype
+    inside = (undone >= 0) & (undone <= 1)
+    if filter_.mixes_channels:
+        inside = inside.all(dim=1, keepdim=True)
+    back = filter_.apply(undone.clamp(0, 1), argument, means)
+    assert float(((back - real).abs() * inside).max()) <= TOLERANCE[real.dtype]
+
+
+@every_filter
+@law
+@given(st.data())
+def test_the_inverse_undoes_forward_on_midtones(filter_: Filter, data: st.DataObject) -> None:
+    image = data.draw(images(kinds=["midtones"]))
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, image, share=0.5)))
+    means = channel_means(image)
+    changed = filter_.apply(image, argument, None)
+    torch.testing.assert_close(
+        filter_.invert(changed, argument, means), image, rtol=0, atol=TOLERANCE[image.dtype]
+    )
+
+
+@every_filter
+@law
+@given(st.data())
+def test_the_inverse_says_what_no_input_reaches(filter_: Filter, data: st.DataObject) -> None:
+    """Where forward of the nearest input misses a pixel, the inverse lies outside [0, 1], or on its very edge."""
+    real = data.draw(images(dtypes=[torch.float64]))
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, real)))
+    means = some_means(data, real)
+    undone = filter_.invert(real, argument, means)
+    missed = (filter_.apply(undone.clamp(0, 1), argument, means) - real).abs() > TOLERANCE[real.dtype]
+    outside = (undone < 0) | (undone > 1)
+    if filter_.mixes_channels:
+        missed, outside = missed.any(dim=1), outside.any(dim=1)
+    assert not bool((missed & ~outside).any())
+
+
+@every_filter
+@law
+@given(st.data())
+def test_the_neutral_argument_changes_nothing(filter_: Filter, data: st.DataObject) -> None:
+    image = data.draw(images())
+    for function in (filter_.apply, filter_.invert):
+        same = function(image, neutral(filter_, image), None)
+        torch.testing.assert_close(same, image, rtol=0, atol=NEUTRAL_TOLERANCE)
+
+
+@every_filter
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_neutral_argument_gives_the_same_bytes(filter_: Filter, dtype: torch.dtype) -> None:
+    levels = torch.arange(256)
+    pixels = torch.stack([levels, levels.flip(0), levels.roll(85)])[None, :, None]
+    image = pixels.to(dtype) / 255
+    changed = filter_.apply(image, neutral(filter_, image), None)
+    assert torch.equal((changed * 255).round().long(), pixels)
+
+
+@every_filter
+@law
+@given(st.data())
+def test_outputs_stay_in_range_for_all_accepted_arguments(filter_: Filter, data: st.DataObject) -> None:
+    image = data.draw(images())
+    argument = one_argument(filter_, data.draw(accepted_arguments(filter_.parameters, image)))
+    changed = filter_.apply(image, argument, None)
+    assert changed.shape == image.shape
+    assert changed.dtype == image.dtype
+    assert bool(((changed >= 0) & (changed <= 1)).all())
+    assert bool(filter_.invert(image, argument, None).isfinite().all())
+
+
+@every_filter
+@law
+@given(st.data())
+def test_a_batch_is_a_loop(filter_: Filter, data: st.DataObject) -> None:
+    batch = data.draw(images())
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, batch)))
+    for function in (filter_.apply, filter_.invert):
+        whole = function(batch, argument, None)
+        each = [function(batch[i : i + 1], argument[i : i + 1], None) for i in range(len(batch))]
+        torch.testing.assert_close(whole, torch.cat(each), rtol=SAME[batch.dtype], atol=SAME[batch.dtype])
+
+
+@pytest.mark.parametrize("filter_", [f for f in EVERY_FILTER if not f.mixes_channels], ids=lambda f: f.name)
+@law
+@given(st.data())
+def test_channels_mix_only_where_the_filter_says_so(filter_: Filter, data: st.DataObject) -> None:
+    image = data.draw(images())
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, image)))
+    means = some_means(data, image)
+    for channel, function in itertools.product(range(3), (filter_.apply, filter_.invert)):
+        other = image.flip(2, 3) / 2
+        other[:, channel] = image[:, channel]
+        torch.testing.assert_close(
+            function(other, argument, means)[:, channel],
+            function(image, argument, means)[:, channel],
+            rtol=SAME[image.dtype],
+            atol=SAME[image.dtype],
+        )
+
+
+@pytest.mark.parametrize("filter_", [f for f in EVERY_FILTER if f.mixes_channels], ids=lambda f: f.name)
+def test_channels_do_mix_where_the_filter_says_so(filter_: Filter) -> None:
+    image = torch.tensor([0.6, 0.5, 0.4], dtype=torch.float64).reshape(1, 3, 1, 1)
+    argument = one_argument(
+        filter_, torch.tensor([[p.neutral + p.span / 2 for p in filter_.parameters]], dtype=torch.float64)
+    )
+    other = image.clone()
+    other[:, 0] += 0.1
+    assert not torch.equal(
+        filter_.apply(other, argument, None)[:, 1:], filter_.apply(image, argument, None)[:, 1:]
+    )
+
+
+@every_filter
+@law
+@given(st.data())
+def test_with_given_means_a_filter_is_pointwise(filter_: Filter, data: st.DataObject) -> None:
+    image = data.draw(images())
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, image)))
+    means = some_means(data, image)
+    size = image.shape[2] * image.shape[3]
+    order = torch.tensor(data.draw(st.permutations(range(size))))
+
+    def shuffled(pixels: Tensor) -> Tensor:
+        return pixels.flatten(2)[:, :, order].reshape(image.shape)
+
+    for function in (filter_.apply, filter_.invert):
+        torch.testing.assert_close(
+            function(shuffled(image), argument, means),
+            shuffled(function(image, argument, means)),
+            rtol=SAME[image.dtype],
+            atol=SAME[image.dtype],
+        )
+
+
+@every_filter
+@law
+@given(st.data())
+def test_means_enter_only_where_the_filter_says_so(filter_: Filter, data: st.DataObject) -> None:
+    image = data.draw(images(kinds=["midtones"]))
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, image, share=0.5, least=0.2)))
+    means = channel_means(image)
+    for function in (filter_.apply, filter_.invert):
+        by_itself = function(image, argument, None)
+        torch.testing.assert_close(function(image, argument, means), by_itself, rtol=0, atol=SAME[image.dtype])
+        other = function(image, argument, means * torch.tensor([0.5, 0.8, 1.1], dtype=means.dtype))
+        assert torch.equal(other, by_itself) is not filter_.needs_means
+
+
+@every_filter
+@law
+@given(st.data())
+def test_grey_stays_grey_where_the_filter_says_so(filter_: Filter, data: st.DataObject) -> None:
+    """Grey pixels, in an image whose other pixels need not be."""
+    image = data.draw(images(kinds=["grey", "black", "white"]))
+    argument = one_argument(filter_, data.draw(arguments(filter_.parameters, image, least=0.2)))
+    tint = torch.tensor([0.6, 0.5, 0.4] if filter_.keeps_grey else [0.5, 0.5, 0.5], dtype=image.dtype)
+    means = tint.expand(len(image), 3)
+    for function in (filter_.apply, filter_.invert):
+        changed = function(image, argument, means)
+        spread = changed.amax(dim=1) - changed.amin(dim=1)
+        lit = (changed.amin(dim=1) > 0.01) & (changed.amax(dim=1) < 1)
+        if filter_.keeps_grey:
+            assert float(spread.max()) <= SAME[image.dtype] * max(1.0, float(changed.abs().max()))
+        else:
+            assert bool((spread[lit] > 1e-4).all())
+
+
+MEASURES = {
+    "temperature": lambda image: image[:, 0] - image[:, 2],
+    "brightness": lambda image: image,
+    "contrast": lambda image: (image - image.mean()).square().mean(),
+    "saturation": lambda image: image.amax(dim=1) - image.amin(dim=1),
+    "highlight": lambda image: image,
+    "shadow": lambda image: image,
+}
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+@law
+@given(st.data())
+def test_a_larger_argument_does_what_the_name_says(name: str, data: st.DataObject) -> None:
+    filter_ = FILTERS[name]
+    image = data.draw(images(kinds=["midtones"], dtypes=[torch.float64]))
+    assume(image.shape[2] * image.shape[3] > 1)
+    span = filter_.parameters[0].span / 2
+    low = data.draw(st.floats(-span, span - 0.02))
+    high = data.draw(st.floats(low + 0.02, span))
+    lower, higher = (
+        MEASURES[name](filter_.apply(image, torch.tensor([x], dtype=torch.float64).expand(len(image)), None))
+        for x in (low, high)
+    )
+    assert bool((higher > lower).all())
+
+
+@pytest.mark.parametrize("name", PAPER)
+@law
+@given(st.data())
+def test_forward_is_the_published_formula(name: str, data: st.DataObject) -> None:
+    filter_ = FILTERS[name]
+    image = data.draw(images(dtypes=[torch.float64], most=1))
+    argument = data.draw(accepted_arguments(filter_.parameters, image))[:, 0]
+    means = channel_means(image)
+    colours = [(float(r), float(g), float(b)) for r, g, b in image[0].flatten(1).T]
+    formula, x = plain_filters.FORWARD[name], float(argument)
+    m = (float(means[0, 0]), float(means[0, 1]), float(means[0, 2]))
+    expected = torch.tensor([formula(colour, x, m) for colour in colours], dtype=torch.float64)
+    changed = filter_.apply(image, argument, None)[0].flatten(1).T
+    torch.testing.assert_close(changed, expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_neutral_is_where_the_published_formulas_have_it(name: str) -> None:
+    assert [(p.neutral, p.low, p.high) for p in FILTERS[name].parameters] == [(0, -1, 1)]
+
+
+@pytest.mark.parametrize("argument", [-0.3, -0.01, 0.0, 0.002, 0.01, 0.2, 0.5])
+def test_contrast_keeps_the_published_steps(argument: float) -> None:
+    """More contrast goes by whole steps of 1/255: an argument in between gives the step below it."""
+    image = torch.tensor([0.45, 0.55], dtype=torch.float64).expand(1, 3, 1, 2)
+    contrast = FILTERS["contrast"].apply(image, torch.tensor([argument], dtype=torch.float64), None)
+    factor = 255 / (256 - int(255 * argument)) if argument > 0 else 1 + argument
+    assert float(contrast[0, 0, 0, 1] - contrast[0, 0, 0, 0]) == pytest.approx(0.1 * factor, abs=1e-12)
