@@ -38,7 +38,7 @@ def generate(
         if output is None:
             raise SynthharmError("--output: is missing; the folder of the dataset to make or to go on with")
         summary = run(recipe, output, jobs=jobs, overrides=overrides or ())
-    except SynthharmError as error:
+    except (SynthharmError, OSError) as error:
         _fail(error)
     typer.echo(f"{summary.folder}: {_describe(summary.numbers)}")
     if summary.missing:
@@ -59,7 +59,7 @@ def check(
             found += 1
             if found <= most:
                 typer.echo(problem)
-    except SynthharmError as error:
+    except (SynthharmError, OSError) as error:
         _fail(error)
     if found:
         _fail(f"{folder}: {found} problem{'s' * (found > 1)}")

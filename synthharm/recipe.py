@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from synthharm.errors import SynthharmError
@@ -16,6 +27,12 @@ from synthharm.yamlfile import Document, parse_override, parse_yaml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+Split = Annotated[
+    Annotated[dict[str, Share], Tag("shares")] | Annotated[Literal["source"], Tag("source")],
+    Discriminator(lambda value: "source" if isinstance(value, str) else "shares"),
+]
 
 
 class Section(BaseModel):
@@ -174,7 +191,7 @@ class Recipe(Section):
     draw: Draw = Draw()
     encoding: Encoding = Encoding()
     writer: Annotated[FolderLayout | IHarmony4Layout, Field(discriminator="format")]
-    split: dict[str, Share] | Literal["source"] = Field(
+    split: Split = Field(
         {"train": 1.0}, description="Shares of the photos by split, or `source` for the source's own split."
     )
     shard: int = Field(64, ge=1, le=100_000, description="Samples per unit of work.")
@@ -188,16 +205,23 @@ class Recipe(Section):
             raise PydanticCustomError("split", "{bad} is no name for a split", {"bad": repr(bad[0])})
         return value
 
-    @model_validator(mode="after")
-    def _parts_agree(self) -> Recipe:
-        if self.writer.format == "iharmony4":
-            if self.encoding.format != "jpeg":
-                raise PydanticCustomError("iharmony4", "the iharmony4 layout is of JPEG: encoding.format: jpeg")
-            if isinstance(self.split, dict) and not set(self.split) <= {"train", "test"}:
-                raise PydanticCustomError("iharmony4", "the iharmony4 layout has the splits train and test")
-        if self.split == "source" and self.source.format != "iharmony4":
-            raise PydanticCustomError("split", "split: source needs a source with splits of its own: iharmony4")
-        return self
+    @field_validator("writer")
+    @classmethod
+    def _encoding_fits(cls, value: FolderLayout | IHarmony4Layout, info: ValidationInfo) -> Any:
+        encoding = info.data.get("encoding")
+        if isinstance(value, IHarmony4Layout) and encoding is not None and encoding.format != "jpeg":
+            raise PydanticCustomError("agree", "the layout iharmony4 is of JPEG files: encoding.format: jpeg")
+        return value
+
+    @field_validator("split")
+    @classmethod
+    def _split_fits(cls, value: dict[str, float] | str, info: ValidationInfo) -> dict[str, float] | str:
+        source, writer = info.data.get("source"), info.data.get("writer")
+        if value == "source" and source is not None and not isinstance(source, IHarmony4):
+            raise PydanticCustomError("agree", "source needs a source with splits of its own: iharmony4")
+        if isinstance(value, dict) and isinstance(writer, IHarmony4Layout) and not set(value) <= {"train", "test"}:
+            raise PydanticCustomError("agree", "the layout iharmony4 has the splits train and test")
+        return value
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -215,13 +239,14 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise SynthharmError(f"recipe {path}: cannot be read: {error}") from error
     document = parse_yaml(text, str(path))
-    document = document.with_root(_locate_data(document.value.get("data"), path.parent))
+    folder = path.parent
     for override in overrides:
         keys, value = parse_override(override)
         if keys == ["data"]:
-            value = _locate_data(value, Path())
+            folder = Path()
         document = document.replaced(keys, value, f"--set {override}")
-    return check_recipe(document)
+    recipe = check_recipe(document)
+    return recipe.model_copy(update={"data": _locate_data(recipe, folder)})
 
 
 def check_recipe(document: Document) -> Recipe:
@@ -235,11 +260,12 @@ def check_recipe(document: Document) -> Recipe:
     )
 
 
-def _locate_data(data: Any, folder: Path) -> Any:
-    """A data root from a folder, as an absolute path if it is there; else as it is, for it may name a dataset."""
-    if isinstance(data, str) and (folder / data).exists():
-        return str((folder / data).resolve())
-    return data
+def _locate_data(recipe: Recipe, folder: Path) -> str:
+    """The data root as an absolute path, from a folder; what is not there may name a Hugging Face dataset."""
+    path = os.path.abspath(folder / recipe.data)
+    if isinstance(recipe.source, HuggingFace) and not os.path.exists(path):
+        return recipe.data
+    return path
 
 
 def _describe(document: Document, error: dict[str, Any]) -> str:
@@ -259,8 +285,8 @@ def _describe(document: Document, error: dict[str, Any]) -> str:
         found = error["ctx"].get("tag")
         accepted = error["ctx"].get("expected_tags", ", ".join(_tags(keys)))
         problem = f"format is {found!r}; accepted: {accepted}" if found else f"needs a format: {accepted}"
-    elif kind in ("chain", "split", "iharmony4", "in_order", "mask_name"):
-        problem = error["msg"] if kind in ("chain", "iharmony4") else f"is {error['input']!r}; {error['msg']}"
+    elif kind in ("chain", "agree"):
+        problem = error["msg"]
     else:
         problem = f"is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
     return f"{document.place_of(keys)}: {name}: {problem}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -16,14 +17,30 @@ Keys = tuple[str | int, ...]
 MOST_VALUES = 10_000
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """Dates stay text: a recipe holds what JSON holds."""
-
-
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+PLAIN = {  # what a scalar without quotes stands for: YAML 1.2's core schema, so that 4:2:0 and no are text
+    "null": r"^(?:~|null|Null|NULL|)$",
+    "bool": r"^(?:true|True|TRUE|false|False|FALSE)$",
+    "int": r"^[-+]?[0-9]+$",
+    "float": r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
+    r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$",
 }
+TAG = "tag:yaml.org,2002:"
+TAGS = {TAG + name for name in (*PLAIN, "str", "seq", "map")}
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads what JSON holds, and nothing else."""
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        text = str(self.construct_scalar(node)).lower().replace(".inf", "inf").replace(".nan", "nan")
+        return int(text) if node.tag == f"{TAG}int" else float(text)
+
+
+_PlainLoader.yaml_implicit_resolvers = {}
+for _name, _pattern in PLAIN.items():
+    _PlainLoader.add_implicit_resolver(TAG + _name, re.compile(_pattern), None)
+for _name in ("int", "float"):
+    _PlainLoader.add_constructor(TAG + _name, _PlainLoader.construct_number)
 
 
 @dataclass(frozen=True)
@@ -61,12 +78,6 @@ class Document:
                 keys.append(step)  # what is missing
         return keys
 
-    def with_root(self, data: Any) -> Document:
-        """The same with its top-level `data` replaced, where it has one."""
-        if "data" not in self.value:
-            return self
-        return replace(self, value={**self.value, "data": data})
-
     def replaced(self, keys: Sequence[str], value: Any, place: str) -> Document:
         """The same with one value set, as by an override; mappings on the way are made.
 
@@ -80,7 +91,9 @@ class Document:
             if not isinstance(inner, dict):
                 raise SynthharmError(f"{place}: {key} is {inner!r}, which has nothing in it to set")
         inner[keys[-1]] = value
-        return replace(self, value=data, places={**self.places, tuple(keys): place})
+        path = tuple(keys)
+        places = {old: where for old, where in self.places.items() if old[: len(path)] != path}
+        return replace(self, value=data, places={**places, path: place})
 
 
 def parse_yaml(text: str, name: str) -> Document:
@@ -94,18 +107,9 @@ def parse_yaml(text: str, name: str) -> Document:
         >>> document.value, document.place_of(["draw", "recovery"])
         ({'samples': 3, 'draw': {'recovery': 40}}, 'line 3')
     """
-    loader = _PlainLoader(text)
-    try:
-        node = loader.get_single_node()
-        if not isinstance(node, yaml.MappingNode):
-            raise SynthharmError(f"{name}: is not a mapping of keys to values")
-        places: dict[Keys, str] = {}
-        _note_places(node, (), places, name)
-        value = loader.construct_document(node)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise SynthharmError(f"{name}: is not plain YAML: {' '.join(str(error).split())}") from error
-    finally:
-        loader.dispose()
+    value, places = _read(text, name)
+    if not isinstance(value, dict):
+        raise SynthharmError(f"{name}: is not a mapping of keys to values")
     return Document(name, value, places)
 
 
@@ -120,13 +124,29 @@ def parse_override(text: str) -> tuple[list[str], Any]:
     keys = path.strip().split(".")
     if not equals or not all(keys):
         raise SynthharmError(f"--set {text}: key=value is accepted, with dots between nested keys")
+    return keys, _read(value, f"--set {text}")[0]
+
+
+def _read(text: str, name: str) -> tuple[Any, dict[Keys, str]]:
+    """The data in a text, and where each piece of it stands."""
+    places: dict[Keys, str] = {}
     try:
-        return keys, yaml.load(value, Loader=_PlainLoader)  # a SafeLoader
-    except yaml.YAMLError as error:
-        raise SynthharmError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from error
+        loader = _PlainLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None, places
+            _note_places(node, (), places, name)
+            return loader.construct_document(node), places
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError) as error:
+        raise SynthharmError(f"{name}: is not plain YAML: {' '.join(str(error).split())}") from error
 
 
 def _note_places(node: yaml.Node, keys: Keys, places: dict[Keys, str], name: str) -> None:
+    if node.tag not in TAGS:
+        raise SynthharmError(f"{name}: line {node.start_mark.line + 1}: the tag {node.tag!r} is not plain data")
     places.setdefault(keys, f"line {node.start_mark.line + 1}")
     if len(places) > MOST_VALUES:  # anchors within anchors can stand for more than memory holds
         raise SynthharmError(f"{name}: holds more than {MOST_VALUES} values")
@@ -134,7 +154,7 @@ def _note_places(node: yaml.Node, keys: Keys, places: dict[Keys, str], name: str
         seen: set[str] = set()
         for key_node, value_node in node.value:
             key, line = str(key_node.value), key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in TAGS or key == "<<":
                 raise SynthharmError(f"{name}: line {line}: a plain word is accepted for a key")
             if key in seen:
                 raise SynthharmError(f"{name}: line {line}: the key {key!r} is there twice")

@@ -45,6 +45,11 @@ class Dataset:
         """Whether the dataset is whole."""
         return (self.folder / SUMS).is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Whether it is written down what is made here."""
+        return (self.folder / PLAN).is_file()
+
     def records_file(self, shard: int) -> Path:
         """Where a shard's records are once it is done."""
         return self.folder / "records" / f"{shard:05d}.jsonl"
@@ -89,11 +94,11 @@ class Dataset:
         Raises:
             SynthharmError: there are other files in it, another recipe's dataset, or another run.
         """
-        mine = {"format": FORMAT, "recipe": _identity(recipe), "versions": library_versions()}
-        plan = self.folder / PLAN
-        if plan.is_file():
-            self._refuse_differences(mine)
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        if self.begun:
+            self._refuse_differences(_plan(recipe))
+        elif self.folder.exists() and not (
+            self.folder.is_dir() and {p.name for p in self.folder.iterdir()} <= {WORK}
+        ):
             raise SynthharmError(
                 f"output: {self.folder} is there and not a dataset; a new or empty folder is accepted"
             )
@@ -109,20 +114,31 @@ class Dataset:
                 raise SynthharmError(f"output: another run is writing into {self.folder}") from error
             for left_behind in [*self.folder.glob(ASIDE), *self.folder.glob(f"*/{ASIDE}")]:
                 left_behind.unlink(missing_ok=True)
-            if not plan.is_file():
-                write_atomically(self.folder / RECIPE, _as_yaml(recipe))
-                write_atomically(plan, _as_json(mine))
-            yield
+            try:
+                yield
+            finally:
+                if not self.begun:
+                    shutil.rmtree(self.folder, ignore_errors=True)
 
-    def pin_sources(self, digest: str) -> None:
-        """Note what the sources were, or refuse to go on with others than the folder was begun with."""
+    def begin(self, recipe: Recipe, sources: str) -> None:
+        """Write down what is made here, or refuse to go on with other sources than the folder was begun with.
+
+        Args:
+            recipe: the recipe.
+            sources: the digest of the index of its sources.
+        """
         path = self.work / "sources"
-        if path.is_file() and path.read_text() != digest:
+        if path.is_file() and path.read_text() != sources:
             raise SynthharmError(
                 f"output: {self.folder} was begun with other sources: their listing has changed since; "
                 "generate into a new folder"
             )
-        write_atomically(path, digest.encode())
+        for folder in (self.work / "staging", self.records_file(0).parent):
+            folder.mkdir(exist_ok=True)
+        write_atomically(path, sources.encode())
+        if not self.begun:
+            write_atomically(self.folder / RECIPE, _as_yaml(recipe))
+            write_atomically(self.folder / PLAN, _as_json(_plan(recipe)))
 
     def write_rejects(self, rejects: list[Reject]) -> None:
         """Write what was rejected: by name, each thing once."""
@@ -148,6 +164,10 @@ class Dataset:
                 f"output: {self.folder} holds a dataset made otherwise; generate into a new folder\n  "
                 + "\n  ".join(lines)
             )
+
+
+def _plan(recipe: Recipe) -> dict[str, Any]:
+    return {"format": FORMAT, "recipe": _identity(recipe), "versions": library_versions()}
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:

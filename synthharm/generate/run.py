@@ -73,10 +73,8 @@ def generate(
 
 def _make_all(dataset: Dataset, recipe: Recipe, shards: list[int], workers: int, done: int) -> None:
     plan = Plan.make(recipe, dataset.work / INDEX)
-    dataset.pin_sources(plan.index.digest)
     shutil.rmtree(dataset.work / "staging", ignore_errors=True)
-    (dataset.work / "staging").mkdir()
-    (dataset.folder / "records").mkdir(exist_ok=True)
+    dataset.begin(recipe, plan.index.digest)
     listed = [Job(dataset.folder, recipe.model_dump_json(), plan.index.digest, shard) for shard in shards]
     with progress_bar(recipe.samples, done * recipe.shard) as advance:
         for shard in run_jobs(listed, workers):
