@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,7 @@ class Dataset:
         """
         if self.begun:
             self._refuse_differences(_plan(recipe))
-        elif self.folder.exists() and not (
-            self.folder.is_dir() and {p.name for p in self.folder.iterdir()} <= {WORK}
-        ):
+        elif self.folder.exists() and not self._is_free():
             raise SynthharmError(
                 f"output: {self.folder} is there and not a dataset; a new or empty folder is accepted"
             )
@@ -118,7 +117,7 @@ class Dataset:
                 yield
             finally:
                 if not self.begun:
-                    shutil.rmtree(self.folder, ignore_errors=True)
+                    shutil.rmtree(self.work, ignore_errors=True)
 
     def begin(self, recipe: Recipe, sources: str) -> None:
         """Write down what is made here, or refuse to go on with other sources than the folder was begun with.
@@ -137,8 +136,11 @@ class Dataset:
             folder.mkdir(exist_ok=True)
         write_atomically(path, sources.encode())
         if not self.begun:
-            write_atomically(self.folder / RECIPE, _as_yaml(recipe))
             write_atomically(self.folder / PLAN, _as_json(_plan(recipe)))
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write the resolved recipe, without the data root, as a file that can be run again."""
+        write_atomically(self.folder / RECIPE, _as_yaml(recipe))
 
     def write_rejects(self, rejects: list[Reject]) -> None:
         """Write what was rejected: by name, each thing once."""
@@ -147,6 +149,12 @@ class Dataset:
             json.dumps(dict(zip(("name", "reason", "detail"), r, strict=True)), ensure_ascii=False) for r in unique
         ]
         write_atomically(self.folder / REJECTS, "".join(f"{line}\n" for line in lines).encode())
+
+    def _is_free(self) -> bool:
+        """Whether nothing is in the folder but what a run left that was stopped before it began."""
+        return self.folder.is_dir() and all(
+            path.name == WORK or fnmatch(path.name, ASIDE) for path in self.folder.iterdir()
+        )
 
     def _refuse_differences(self, mine: dict[str, Any]) -> None:
         try:

@@ -25,6 +25,7 @@ def finish(dataset: Dataset, plan: Plan, shards: int) -> None:
     for shard in range(shards):
         with dataset.rejects_file(shard).open("rb") as file:
             rejects += [msgspec.json.decode(line, type=Reject) for line in file]
+    dataset.write_recipe(plan.recipe)
     dataset.write_rejects(rejects)
     writer(plan.recipe).finish(dataset.folder, dataset.records)
     summary = summarize(dataset, plan)
