@@ -66,9 +66,7 @@ class Encoder:
             raise ValueError(f"a 16-bit image cannot be written as {self.format}; png16 is accepted")
         if self.format == "jpeg":
             buffer = io.BytesIO()
-            PillowImage.fromarray(image).save(
-                buffer, "JPEG", quality=self.quality, subsampling=self.subsampling, optimize=True
-            )
+            PillowImage.fromarray(image).save(buffer, "JPEG", quality=self.quality, subsampling=self.subsampling)
             return buffer.getvalue()
         return encode_png(image, self.compression)
 
@@ -88,7 +86,10 @@ def decode_image(data: bytes) -> NDArray[Any]:
     Raises:
         ValueError: the bytes are no image.
     """
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        stored = None
     if stored is None:
         raise ValueError(f"{len(data)} bytes starting with {data[:8]!r} are no image that OpenCV can decode")
     return stored if stored.ndim == 2 else np.ascontiguousarray(stored[:, :, ::-1])

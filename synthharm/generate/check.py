@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from synthharm.composites import decode_image
 from synthharm.errors import SynthharmError
 from synthharm.files import all_files, sha256
-from synthharm.generate.dataset import SUMMARY, SUMS, WORK, Dataset
+from synthharm.generate.dataset import PLAN, SUMMARY, SUMS, WORK, Dataset
 from synthharm.recipe import Recipe
-from synthharm.writers import Record, Writer
+from synthharm.writers import Record
 
 
 def check_dataset(folder: str | Path) -> Iterator[str]:
@@ -32,14 +33,18 @@ def check_dataset(folder: str | Path) -> Iterator[str]:
     stored = dataset.recipe
     if not dataset.finished:
         raise SynthharmError(f"{folder}: is not finished: {SUMS} is missing; generate again to go on with it")
-    return _problems(dataset, Recipe.model_validate_json(json.dumps({**stored, "data": "."})))
+    try:
+        recipe = Recipe.model_validate_json(json.dumps({**stored, "data": "."}))
+    except ValidationError as error:
+        raise SynthharmError(f"{folder}: {PLAN}: its recipe cannot be read: {error}") from error
+    return _problems(dataset, recipe)
 
 
 def _problems(dataset: Dataset, recipe: Recipe) -> Iterator[str]:
     from synthharm.generate.sections import writer
 
     yield from _wrong_sums(dataset)
-    yield from _wrong_records(dataset, writer(recipe), recipe.encoding.format != "jpeg")
+    yield from _wrong_records(dataset, recipe.encoding.format != "jpeg")
     try:
         yield from writer(recipe).check(dataset.folder, dataset.records)
     except SynthharmError as error:
@@ -62,39 +67,44 @@ def _wrong_sums(dataset: Dataset) -> Iterator[str]:
             yield f"{name}: its sha256 is not the one in {SUMS}"
 
 
-def _wrong_records(dataset: Dataset, layout: Writer, lossless: bool) -> Iterator[str]:
-    seen: dict[str, tuple[str, str]] = {}  # path: what was seen of it first
-    splits: dict[str, tuple[str, str]] = {}  # a source's sha256: its split, and a photo in it
+def _wrong_records(dataset: Dataset, lossless: bool) -> Iterator[str]:
     samples: set[int] = set()
     try:
-        for record in dataset.records():
-            if record.sample in samples:
-                yield f"sample {record.sample}: has two records"
-            samples.add(record.sample)
-            yield from (f"sample {record.sample}: {p}" for p in _wrong_files(dataset.folder, record, lossless))
-            for role, file in record.files.items():
-                first = seen.setdefault(file["path"], (role, file["sha256"]))
-                if first != (role, file["sha256"]) or (role == "image" and _again(seen, record)):
-                    yield f"{file['path']}: two samples have different files of that name"
-            split, photo = splits.setdefault(record.source["sha256"], (record.split, record.source["photo"]))
-            if split != record.split:
-                yield f"{record.source['photo']}: is in {record.split}, and {photo}, the same photo, in {split}"
+        yield from _compare_records(dataset, lossless, samples)
     except SynthharmError as error:
         yield str(error)
         return
+    except (LookupError, TypeError, AttributeError) as error:
+        yield f"records: one of them is not as a record is: {error!r}"
+        return
     try:
         promised = json.loads((dataset.folder / SUMMARY).read_bytes())["samples"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         yield f"{SUMMARY}: cannot be read: {error!r}"
     else:
         if promised != len(samples):
             yield f"{SUMMARY}: says {promised} samples, and there are {len(samples)} records"
 
 
-def _again(seen: dict[str, tuple[str, str]], record: Record) -> bool:
-    """Whether an image's name was given to an earlier sample; notes it otherwise."""
-    key = f"image of {record.files['image']['path']}"
-    return seen.setdefault(key, ("", str(record.sample))) != ("", str(record.sample))
+def _compare_records(dataset: Dataset, lossless: bool, samples: set[int]) -> Iterator[str]:
+    """Compare each record with its files and with the records before it; adds its number to `samples`."""
+    sums: dict[str, tuple[str, str]] = {}  # by path: the role and checksum of the first file of that name
+    images: set[str] = set()
+    splits: dict[str, tuple[str, str]] = {}  # by a source's sha256: its split, and a photo in it
+    for record in dataset.records():
+        if record.sample in samples:
+            yield f"sample {record.sample}: has two records"
+        samples.add(record.sample)
+        yield from (f"sample {record.sample}: {p}" for p in _wrong_files(dataset.folder, record, lossless))
+        image = record.files["image"]["path"]
+        for role, file in record.files.items():
+            first = sums.setdefault(file["path"], (role, file["sha256"]))
+            if first != (role, file["sha256"]) or (role == "image" and image in images):
+                yield f"{file['path']}: two samples have different files of that name"
+        images.add(image)
+        split, photo = splits.setdefault(record.source["sha256"], (record.split, record.source["photo"]))
+        if split != record.split:
+            yield f"{record.source['photo']}: is in {record.split}, and {photo}, the same photo, in {split}"
 
 
 def _wrong_files(folder: Path, record: Record, lossless: bool) -> Iterator[str]:
@@ -118,6 +128,9 @@ def _wrong_files(folder: Path, record: Record, lossless: bool) -> Iterator[str]:
             return
     if mask.ndim != 2 or mask.dtype != np.uint8:
         yield f"{record.files['mask']['path']}: is not an 8-bit grey mask"
+        return
+    if colourless := [role for role in ("image", "real") if images[role].shape[2:] != (3,)]:
+        yield f"{record.files[colourless[0]]['path']}: is not an RGB image"
         return
     if int((mask > 0).sum()) != record.region["area"]:
         yield f"{record.files['mask']['path']}: covers {(mask > 0).sum()} pixels; {record.region['area']} recorded"

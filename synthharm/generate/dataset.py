@@ -66,7 +66,7 @@ class Dataset:
             SynthharmError: a line is not a record.
         """
         for path in sorted((self.folder / "records").glob("*.jsonl"), key=lambda p: (len(p.name), p.name)):
-            with path.open(encoding="utf-8") as file:
+            with path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     try:
                         yield Record.from_json(line)
@@ -82,9 +82,10 @@ class Dataset:
             SynthharmError: the folder has no plan, so it is not a dataset.
         """
         try:
-            plan: dict[str, Any] = json.loads((self.folder / PLAN).read_bytes())
-            recipe: dict[str, Any] = plan["recipe"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            recipe = json.loads((self.folder / PLAN).read_bytes())["recipe"]
+            if not isinstance(recipe, dict):
+                raise TypeError(f"its recipe is {recipe!r}")
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise SynthharmError(f"{self.folder}: is not a dataset of synthharm: {PLAN}: {error!r}") from error
         return recipe
 

@@ -21,7 +21,7 @@ def clean_name(text: str) -> str:
 
     Example:
         >>> clean_name("000000000025"), clean_name("my photo_1")
-        ('000000000025', 'my-photo-1-7ab6ca04')
+        ('000000000025', 'my-photo-1-3bcf27b74b55e4eb')
     """
     if _CLEAN.fullmatch(text) and len(text) <= LONGEST:
         return text
@@ -36,15 +36,17 @@ def write_photo_names(keys: Iterable[str], path: Path) -> None:
     listed = list(keys)
     stems = [PurePosixPath(key).stem for key in listed]
     names = [clean_name(stem) for stem in stems]
-    often = Counter(name.lower() for name in names)
-    names = [
-        name if often[name.lower()] == 1 else _with_hash(stem, key)
-        for name, stem, key in zip(names, stems, listed, strict=True)
-    ]
-    np.save(path, np.array([name.encode() for name in names], dtype=f"S{LONGEST + 9}"))
+    turn = 0
+    while len(often := Counter(name.lower() for name in names)) < len(names):
+        turn += 1  # more than one only where a file is called what a hash made of another
+        names = [
+            name if often[name.lower()] == 1 else _with_hash(stem, f"{key}{chr(0) * turn}")
+            for name, stem, key in zip(names, stems, listed, strict=True)
+        ]
+    np.save(path, np.array([name.encode() for name in names], dtype=f"S{LONGEST}"))
 
 
 def _with_hash(text: str, hashed: str) -> str:
-    kept = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[: LONGEST - 9]
-    digest = hashlib.sha256(hashed.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{kept}-{digest}" if kept else digest
+    digest = hashlib.sha256(hashed.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    kept = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[: LONGEST - len(digest) - 1]
+    return f"{kept or 'x'}-{digest}"

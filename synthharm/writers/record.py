@@ -47,7 +47,7 @@ class Record:
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
 
     @classmethod
-    def from_json(cls, line: str) -> Record:
+    def from_json(cls, line: str | bytes) -> Record:
         """Read what `to_json` wrote.
 
         Raises:

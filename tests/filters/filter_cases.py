@@ -122,9 +122,10 @@ def arguments(
 ) -> Tensor:
     """Arguments (N, K) for N images: off neutral by `least` to `share` of the span, to either side."""
     rows = []
+    parts = st.integers(0, 1000).map(lambda k: k / 1000)  # spread evenly, as floats would not be
     for _ in range(len(like)):
         signs = [draw(st.sampled_from((-1, 1))) for _ in parameters]
-        sizes = [draw(st.floats(least, share)) for _ in parameters]
+        sizes = [least + (share - least) * draw(parts) for _ in parameters]
         rows.append([p.neutral + s * z * p.span for p, s, z in zip(parameters, signs, sizes, strict=True)])
     return torch.tensor(rows, dtype=torch.float64).to(like.dtype)
 
@@ -132,13 +133,8 @@ def arguments(
 @st.composite
 def accepted_arguments(draw: st.DrawFn, parameters: Sequence[Parameter], like: Tensor) -> Tensor:
     """Arguments (N, K) anywhere that their filters accept, both ends and neutral included."""
-    values = [
-        [
-            draw(st.sampled_from((p.low, p.neutral, p.high)) | st.floats(p.low, p.high, width=32))
-            for p in parameters
-        ]
-        for _ in range(len(like))
-    ]
+    parts = st.sampled_from((0.0, 0.5, 1.0)) | st.integers(0, 1000).map(lambda k: k / 1000)
+    values = [[p.low + (p.high - p.low) * draw(parts) for p in parameters] for _ in range(len(like))]
     return torch.tensor(values, dtype=torch.float64).to(like.dtype)
 
 

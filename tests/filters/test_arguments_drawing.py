@@ -267,13 +267,38 @@ def test_photos_keep_most_of_what_is_drawn(photo_regions: list[PhotoRegion]) -> 
 
 
 def test_large_images_are_judged_on_all_their_pixels() -> None:
-    """More pixels than the sample on which draws are tried: the limits hold for all of them."""
-    chain = FilterChain(["brightness", "contrast"])
+    """More pixels than the sample on which draws are tried: a hundredth more is white than may be lost.
+
+    Darkening loses all that is white. About every second sample has less white than is allowed, and passes.
+    """
+    chain = FilterChain(["brightness"])
     side = 80
-    assert side * side > 2 * drawing.SAMPLE
-    for seed in range(6):
-        real = make_images("any", (1, 3, side, side), seed)
+    assert side * side > 4 * drawing.SAMPLE
+    limits = Limits(unrecoverable=0.05, recovery=0)
+    given_up = 0
+    for seed in range(24):
+        order = torch.randperm(side * side, generator=seeded(seed))
+        real = torch.full((1, 3, side * side), 0.3, dtype=torch.float64)
+        real[..., order[: int(0.0505 * side * side)]] = 1
+        real = real.reshape(1, 3, side, side)
         mask = torch.ones(1, 1, side, side, dtype=torch.float64)
-        limits = Limits(unrecoverable=0.001)
         drawn, inverse = chain.disharmonize(real, mask, generator=seeded(seed), limits=limits)
         check_draw(chain, real, mask, drawn, inverse, limits)
+        assert float(drawn["brightness"]) >= 0
+        given_up += int(float(drawn.kept) == 0)
+    assert 0 < given_up < 24
+
+
+def test_what_no_draw_passes_is_shrunk_no_further_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Light grey can be warmed or cooled a little before a channel of the composite would leave [0, 1]."""
+    monkeypatch.setattr(drawing, "ATTEMPTS", 1)
+    chain = FilterChain(["temperature"])
+    real = torch.full((40, 3, 2, 2), 0.96, dtype=torch.float64)
+    mask = torch.ones(40, 1, 2, 2, dtype=torch.float64)
+    drawn, inverse = chain.disharmonize(real, mask, generator=seeded(1))
+    check_draw(chain, real, mask, drawn, inverse, Limits())
+    shrunk = drawn.kept < 1
+    assert bool((drawn.kept > 0).all())
+    assert 10 < int(shrunk.sum()) < 40
+    step_before = chain.invert(real, mask, drawn.values / drawing.SHRINK)
+    assert not bool(step_before.recoverable[shrunk].any())

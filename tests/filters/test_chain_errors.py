@@ -106,6 +106,16 @@ def test_arguments_of_another_chain(call: Call) -> None:
         call(FilterChain.paper(), REAL, MASK, values)
 
 
+@every_call
+def test_inference_mode_refuses_the_same(call: Call) -> None:
+    values = Arguments(PAPER[::-1], ZEROS)
+    with (
+        torch.inference_mode(),
+        pytest.raises(ValueError, match=says("arguments for shadow", "takes temperature")),
+    ):
+        call(FilterChain.paper(), REAL, MASK, values)
+
+
 def test_arguments_at_the_ends_of_what_is_accepted() -> None:
     for value in (-1.0, 1.0):
         apply(FilterChain.paper(), REAL, MASK, torch.full((2, 6), value))

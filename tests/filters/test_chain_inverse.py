@@ -82,19 +82,25 @@ def test_every_inverse_keeps_its_promises_at_soft_masks(data: st.DataObject) -> 
     check_promises(chain, real, mask, values, chain.invert(real, mask, values))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("colours", ["any", "primaries", "white"])
 @pytest.mark.parametrize("kind", ["binary", "soft"])
-@pytest.mark.parametrize("order", [("brightness",), ("saturation", "contrast"), PAPER], ids="-".join)
-def test_recording_gradients_changes_no_result(kind: str, order: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("order", [("brightness",), ("saturation", "shadow"), PAPER], ids="-".join)
+def test_recording_gradients_changes_no_result(
+    kind: str, order: tuple[str, ...], colours: str, dtype: torch.dtype
+) -> None:
     """Not even where no composite leads to the real image."""
     chain = FilterChain(order)
-    real = make_images("any", (1, 3, 2, 3), seed=8)
+    real = make_images(colours, (1, 3, 2, 3), seed=8).to(dtype)
     mask = make_masks(kind, real, seed=8)
-    values = torch.full((1, len(order)), -0.4, dtype=torch.float64)
-    with torch.no_grad():
-        plain = chain.invert(real, mask, values)
-    recorded = chain.invert(real, mask, values)
+    values = torch.full((1, len(order)), -0.4, dtype=dtype)
+    plain = chain.invert(real, mask, values)
+    recorded = chain.invert(real, mask, values.requires_grad_())
+    assert recorded.composites.requires_grad
+    composites = recorded.composites.detach()
     assert torch.equal(recorded.recoverable, plain.recoverable)
-    torch.testing.assert_close(recorded.composites, plain.composites, rtol=0, atol=1e-5)
+    torch.testing.assert_close(composites, plain.composites, rtol=0, atol=1e-5)
+    assert bool(((composites >= 0) & (composites <= 1)).all()), "composites leave [0, 1]"
 
 
 @pytest.mark.parametrize("kind", ["binary", "soft"])

@@ -70,6 +70,20 @@ def test_gradients_at_neutral_are_finite(filter_: Filter) -> None:
 
 
 @every_filter
+@pytest.mark.parametrize("side", [-1.0, -0.5, 0.5, 1.0])
+@pytest.mark.parametrize("direction", ["apply", "invert"])
+def test_gradients_are_finite_at_the_ends_of_the_gamut(filter_: Filter, side: float, direction: str) -> None:
+    """Powers are infinitely steep at black or white: the published 1e-9 keeps them from it."""
+    for kind in ("black", "white", "primaries"):
+        image = make_images(kind, (2, 3, 2, 2), seed=5).requires_grad_()
+        row = torch.tensor([[p.neutral + side * p.span for p in filter_.parameters]] * 2, dtype=torch.float64)
+        argument = one_argument(filter_, row).clone().requires_grad_()
+        output = getattr(filter_, direction)(image, argument, torch.full((2, 3), 0.5).double())
+        gradients = torch.autograd.grad(output.sum(), (image, argument))
+        assert all(bool(gradient.isfinite().all()) for gradient in gradients), kind
+
+
+@every_filter
 def test_every_argument_has_a_gradient_at_neutral(filter_: Filter) -> None:
     """A filter whose argument had none at neutral could not be learned from there."""
     image = make_images("midtones", (1, 3, 2, 2), seed=6)

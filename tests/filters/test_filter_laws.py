@@ -276,6 +276,32 @@ def test_forward_is_the_published_formula(name: str, data: st.DataObject) -> Non
     torch.testing.assert_close(changed, expected, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("argument", [-1.0, -0.45, -0.002, 0.0, 0.002, 0.2, 0.5, 0.8, 1.0])
+@pytest.mark.parametrize("name", PAPER)
+def test_forward_is_the_published_formula_all_over_the_gamut(name: str, argument: float) -> None:
+    levels = (0.0, 0.1, 0.35, 0.6, 0.85, 1.0)
+    colours = list(itertools.product(levels, repeat=3))
+    image = torch.tensor(colours, dtype=torch.float64).T[None, :, :, None]
+    m = (0.3, 0.55, 0.4)
+    expected = torch.tensor([plain_filters.FORWARD[name](c, argument, m) for c in colours], dtype=torch.float64)
+    changed = FILTERS[name].apply(
+        image, torch.tensor([argument], dtype=torch.float64), torch.tensor([m], dtype=torch.float64)
+    )
+    torch.testing.assert_close(changed[0, :, :, 0].T, expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["highlight", "shadow"])
+@law
+@given(st.data())
+def test_powers_never_lead_out_of_range(name: str, data: st.DataObject) -> None:
+    filter_ = FILTERS[name]
+    real = data.draw(images())
+    undone = filter_.invert(real, data.draw(arguments(filter_.parameters, real))[:, 0], None)
+    rounding = SAME[real.dtype] / 10
+    assert -rounding <= float(undone.min())
+    assert float(undone.max()) <= 1 + rounding
+
+
 @pytest.mark.parametrize("name", PAPER)
 def test_neutral_is_where_the_published_formulas_have_it(name: str) -> None:
     assert [(p.neutral, p.low, p.high) for p in FILTERS[name].parameters] == [(0, -1, 1)]
