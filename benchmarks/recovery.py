@@ -3,7 +3,7 @@
     python benchmarks/recovery.py --data ../shared/photos/coco --samples 1000 --jobs 2
 
 Makes the samples of recipes/retouch_coco.yaml. Each composite is judged three times over its recoverable
-foreground: as real numbers (inverted over the whole image, in float64), as the 8-bit PNG that is written, and as a
+foreground: as real numbers in float64, as the 8-bit PNG that is written, and as a
 JPEG of quality 95. Writes results/recovery.json.
 """
 
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from joblib import Parallel, delayed
 
 from synthharm.composites import Encoder, decode_image, measure_recovery
+from synthharm.composites.foreground import Foreground
 from synthharm.generate.plan import Plan
 from synthharm.generate.sample import Maker, library_versions
 from synthharm.generate.threads import one_thread
@@ -48,12 +48,11 @@ def measure(maker: Maker, number: int) -> dict[str, float] | None:
     values = composite.arguments.values[0].double().numpy()
     judged = (composite.image, composite.mask, composite.real, composite.recoverable, chain, values)
     jpeg = measure_recovery(decode_image(JPEG.encode(judged[0])), *judged[1:])
-    real = torch.from_numpy(composite.real).permute(2, 0, 1)[None].double() / 255
-    mask = torch.from_numpy(composite.mask)[None, None].double() / 255
-    inverse = chain.invert(real, mask, composite.arguments)
-    harmonized = chain.apply(inverse.composites, mask, composite.arguments)
-    inside = inverse.recoverable[0, 0].numpy()
-    difference = [(image[0].permute(1, 2, 0).numpy() * 255)[inside] for image in (harmonized, real)]
+    foreground = Foreground.of(composite.real, composite.mask, chain)
+    inverse = chain.invert(foreground.images, foreground.masks, composite.arguments, foreground.counts)
+    harmonized = chain.apply(inverse.composites, foreground.masks, composite.arguments, foreground.counts)
+    inside = inverse.recoverable[0, 0, :, 0].numpy()
+    difference = [image[0, :, :, 0].T.numpy()[inside] * 255 for image in (harmonized, foreground.images)]
     return {
         "float64_psnr": psnr(mse(*difference)),
         "png_psnr": sample.record.measured["recovery_psnr"],
