@@ -46,8 +46,8 @@ def make_preview(
         rejects = "".join(f"\n  {r.name}: {r.detail}" for _, rejected in made for r in rejected[:2])
         raise SynthharmError(f"no sample could be made; rejected, among others:{rejects}")
     rows = [_row(maker, sample) for sample in samples]
-    settings = ", ".join(f"{value}" for value in maker.encoder.settings().values())
-    sheet = contact_sheet(rows, f"{len(rows)} of {recipe.samples} samples, seed {recipe.seed} ({settings})")
+    title = f"{len(rows)} of {recipe.samples} samples, seed {recipe.seed}, {maker.encoder.format}"
+    sheet = contact_sheet(rows, title)
     write_atomically(Path(output), encode_png(sheet))
     return len(rows)
 
