@@ -22,7 +22,7 @@ from synthharm.report import Row, contact_sheet
 def make_preview(
     recipe: Recipe | str | Path, count: int, output: str | Path, *, overrides: Sequence[str] = ()
 ) -> int:
-    """Write a PNG of `count` samples spread over a recipe's dataset: real, mask, composite, harmonized back.
+    """Write a PNG of the first `count` samples of a recipe's dataset: real, mask, composite, harmonized back.
 
     The samples are those that `generate` would make, and what is shown is read back from their encoded files.
 
@@ -40,7 +40,7 @@ def make_preview(
     with tempfile.TemporaryDirectory(prefix="synthharm-") as folder:
         maker = Maker.of(Plan.make(recipe, Path(folder)))
         with one_thread():
-            made = [maker.make(round(i * recipe.samples / count)) for i in range(count)]
+            made = [maker.make(number) for number in range(count)]
     samples = [sample for sample, _ in made if sample is not None]
     if not samples:
         rejects = "".join(f"\n  {r.name}: {r.detail}" for _, rejected in made for r in rejected[:2])
