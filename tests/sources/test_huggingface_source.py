@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,10 @@ def test_a_stream_is_read_once_and_found_again(tmp_path: Path, monkeypatch: pyte
     expected = digests(source)
     (cached,) = (tmp_path / "mine" / "synthharm").iterdir()
     copy = pickle.loads(pickle.dumps(source))
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.map(digests, [copy]) == [expected]
+    photos = [one for one in entries(copy) if isinstance(one, PhotoEntry)]
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        read = pool.map(HuggingFaceSource.read_photo, [copy] * len(photos), photos)
+        assert [photo.sha256 for photo in read] == expected
     assert list((tmp_path / "mine" / "synthharm").iterdir()) == [cached]
 
     from synthharm.sources import huggingface
