@@ -228,12 +228,11 @@ class FilterChain:
 
         Args and errors as for `apply`, with `real` (N, 3, H, W) for the composites.
         """
+        values = check_batch(real, masks, arguments, self.columns, self.parameters, counts)
         if torch.is_inference_mode_enabled():  # soft pixels are solved by gradients, which inference tensors lack
             with torch.inference_mode(False), torch.no_grad():
-                given = arguments.values if isinstance(arguments, Arguments) else arguments
-                copies = (real.clone(), masks.clone(), given.clone(), None if counts is None else counts.clone())
+                copies = (real.clone(), masks.clone(), values.clone(), None if counts is None else counts.clone())
                 return self.invert(*copies)
-        values = check_batch(real, masks, arguments, self.columns, self.parameters, counts)
         pixels, alphas = flatten(real), flatten(masks)
         flat_counts = None if counts is None else flatten(counts)
         weights = mean_weights(self.statistics, alphas, flat_counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from synthharm.sources import Index, build_index
 from synthharm.writers import Names
 
 NAMES = "names.npy"
-ROUND, RETRY, DRAW, SPLIT = range(4)  # what a random stream is for
+ROUND, RETRY, DRAW = range(3)  # what a random stream is for
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,15 @@ class Plan:
         """The seed of the generator that draws a sample's arguments."""
         return int(_stream(self.recipe.seed, DRAW, sample, attempt).integers(2**63))
 
-    def split(self, photo: int) -> str:
+    def split(self, photo: int, checksum: str) -> str:
         """The split of a photo, and so of all that is made of it.
+
+        It follows from the photo's sha256, so that a photo that the source has twice is in one split. The splits
+        have their shares as well as that many independent choices can.
+
+        Args:
+            photo: its number in the index.
+            checksum: its sha256, in hex.
 
         Raises:
             SynthharmError: the split is to be the source's, and it names none for this photo.
@@ -82,18 +90,27 @@ class Plan:
             if entry.split is None:
                 raise SynthharmError(f"split: source, but the source names no split for {entry.key}")
             return entry.split
-        assert isinstance(self.recipe.split, dict)
-        place = (_shuffled(self.recipe.seed, SPLIT, 0, self.index.photos)[photo] + 0.5) / self.index.photos
-        end = 0.0
-        for name, share in self.recipe.split.items():
-            end += share
-            if place < end:
-                return name
-        return name
+        return choose_split(self.recipe.split, self.recipe.seed, checksum)
 
     def names(self, sample: int, photo: int, region_id: str) -> Names:
         """What a sample may be called after."""
         return Names(sample, self.photo_names[photo].decode(), clean_name(region_id))
+
+
+def choose_split(shares: dict[str, float], seed: int, checksum: str) -> str:
+    """One of the splits, by their shares, from the seed and a photo's sha256.
+
+    Example:
+        >>> choose_split({"train": 0.9, "test": 0.1}, 0, "ab" * 32)
+        'train'
+    """
+    place = int(hashlib.sha256(f"{seed} {checksum}".encode()).hexdigest()[:13], 16) / 16**13
+    end = 0.0
+    for name, share in shares.items():
+        end += share
+        if place < end:
+            return name
+    return name
 
 
 def _stream(seed: int, purpose: int, *numbers: int) -> np.random.Generator:

@@ -92,7 +92,7 @@ class Maker:
         record = Record(
             sample=number,
             kind=self.plan.recipe.composite.kind,
-            split=self.plan.split(entry.photo),
+            split=self.plan.split(entry.photo, photo.sha256),
             seed=seed,
             source=_describe_source(photo),
             region=_describe_region(entry, composite.mask, self.plan),

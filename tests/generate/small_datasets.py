@@ -48,7 +48,7 @@ def write_recipe(path: Path, data: Path, **changes: Any) -> Path:
         "data": str(data),
         "source": {"format": "folder"},
         "writer": {"format": "folder"},
-        "split": {"train": 0.6, "test": 0.4},
+        "split": {"train": 0.5, "test": 0.5},
         "shard": 3,
     }
     path.write_text(yaml.safe_dump(recipe | changes))
