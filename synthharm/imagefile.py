@@ -181,7 +181,7 @@ def _orientation(image: Image.Image) -> int | None:
     """EXIF orientation 1 to 8 (1 where none or a meaningless one is given), or None for unreadable EXIF."""
     try:
         value = image.getexif().get(ORIENTATION, 1)
-    except Exception:
+    except Exception:  # damaged EXIF makes its reader stumble in any way; None says so, and the record does
         return None
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

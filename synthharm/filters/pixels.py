@@ -57,7 +57,7 @@ def sample_pixels(images: Tensor, masks: Tensor, counts: Tensor, size: int) -> t
         picks.append(torch.searchsorted(ranks, wanted).clamp(max=ranks.shape[1] - 1))
         weights.append(torch.where(number < taken, total / taken.clamp(min=1), 0))
     pick = torch.cat(picks, dim=1)[:, None, :, None]
-    weight = torch.cat(weights, dim=1)[:, None, :, None].to(counts.dtype)
+    weight = torch.cat(weights, dim=1)[:, None, :, None].to(torch.promote_types(counts.dtype, torch.float32))
 
     def take(values: Tensor) -> Tensor:
         return values.gather(2, pick.expand(-1, values.shape[1], -1, -1))

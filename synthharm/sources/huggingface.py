@@ -254,6 +254,7 @@ def _write_stream(source: HuggingFaceSource, path: Path) -> None:
                     for column in (source.image, source.mask):
                         row[column] = _with_bytes(source, row[column])
                 writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
+    # NotImplementedError is how the library refuses formats that it cannot stream.
     except (OSError, ValueError, TypeError, NotImplementedError, datasets.exceptions.DatasetsError) as error:
         raise SynthharmError(f"hugging face: {source.data!r} broke off while streamed: {error}") from error
 
