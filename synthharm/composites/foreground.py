@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from synthharm.filters import FilterChain
+from synthharm.filters.filter import region_positions
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -25,6 +26,7 @@ class Foreground:
         images: (1, 3, P + B, 1) in [0, 1], float64.
         masks: (1, 1, P + B, 1) in [0, 1].
         counts: (1, 3, P + B, 1): how many pixels each entry stands for.
+        positions: (1, 2, P + B, 1): where each lies in the region; None if no filter asks for it.
         inside: (H, W) bool: where the P pixels are, in row order.
         levels: 255 for uint8, 65535 for uint16.
     """
@@ -32,6 +34,7 @@ class Foreground:
     images: Tensor
     masks: Tensor
     counts: Tensor
+    positions: Tensor | None
     inside: NDArray[np.bool_]
     levels: int
 
@@ -53,6 +56,7 @@ class Foreground:
             images=_column(np.concatenate([foreground, background], axis=1)),
             masks=_column(np.concatenate([alphas, np.zeros(background.shape[1])])[None]),
             counts=_column(np.concatenate([np.ones(foreground.shape), counts], axis=1)),
+            positions=_positions(mask, background.shape[1]) if chain.needs_positions else None,
             inside=inside,
             levels=levels,
         )
@@ -61,6 +65,12 @@ class Foreground:
         """The foreground's pixels (P, 3) of what a chain made of `images`."""
         found: NDArray[np.float64] = images[0, :, : int(self.inside.sum()), 0].T.numpy()
         return found
+
+
+def _positions(mask: NDArray[np.uint8], background: int) -> Tensor:
+    """Where the pixels inside a mask lie in the region, with zeros for so many entries of background."""
+    places = region_positions(torch.from_numpy(mask / 255)[None, None])[0].numpy()[:, mask > 0]
+    return _column(np.concatenate([places, np.zeros((2, background))], axis=1))
 
 
 def _column(values: NDArray[np.float64]) -> Tensor:

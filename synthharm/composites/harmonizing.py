@@ -49,7 +49,9 @@ def harmonize(
     foreground = Foreground.of(image, mask, chain)
     arguments = torch.from_numpy(np.asarray(values, dtype=np.float64))[None]
     with torch.no_grad():
-        harmonized = chain.apply(foreground.images, foreground.masks, arguments, foreground.counts)
+        harmonized = chain.apply(
+            foreground.images, foreground.masks, arguments, foreground.counts, foreground.positions
+        )
     return foreground.pixels(harmonized)
 
 

@@ -80,7 +80,12 @@ def retouch(
     foreground = Foreground.of(real, mask, chain)
     drawn_from = chain.keeping_grey() if is_grey(real) else chain
     arguments, inverse = drawn_from.disharmonize(
-        foreground.images, foreground.masks, generator=generator, limits=limits, counts=foreground.counts
+        foreground.images,
+        foreground.masks,
+        generator=generator,
+        limits=limits,
+        counts=foreground.counts,
+        positions=foreground.positions,
     )
     inside = foreground.inside
     image = real.copy() if limits.levels == 255 else real.astype(np.uint16) * 257

@@ -2,7 +2,7 @@
 
 from synthharm.filters.arguments import Arguments
 from synthharm.filters.chain import FilterChain, Inverse
-from synthharm.filters.drawing import Limits
+from synthharm.filters.drawing import Limits, Span
 from synthharm.filters.filter import Filter, Parameter
 from synthharm.filters.registry import FILTERS, PAPER, find_filter
 
@@ -15,5 +15,6 @@ __all__ = [
     "Inverse",
     "Limits",
     "Parameter",
+    "Span",
     "find_filter",
 ]

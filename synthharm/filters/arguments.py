@@ -19,6 +19,7 @@ class Arguments:
         kept: (N,), 0 to 1: how much of what was first drawn was kept for the region to stay recoverable. 1 as
             drawn (or given by hand); 0 means that nothing could be kept and the values are neutral.
         attempts: (N,), how many draws it took; 0 if given by hand.
+        wanted: (N,), the foreground MSE that the draw aimed at; NaN where it aimed at none.
 
     Example:
         >>> arguments = Arguments(("brightness", "contrast"), torch.tensor([[0.25, -0.5]]))
@@ -32,9 +33,15 @@ class Arguments:
     values: Tensor
     kept: Tensor
     attempts: Tensor
+    wanted: Tensor
 
     def __init__(
-        self, columns: tuple[str, ...], values: Tensor, kept: Tensor | None = None, attempts: Tensor | None = None
+        self,
+        columns: tuple[str, ...],
+        values: Tensor,
+        kept: Tensor | None = None,
+        attempts: Tensor | None = None,
+        wanted: Tensor | None = None,
     ) -> None:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "values", values)
@@ -46,6 +53,7 @@ class Arguments:
         by_hand = torch.zeros(len(values), dtype=torch.int64)
         object.__setattr__(self, "kept", torch.ones(len(values)) if kept is None else kept)
         object.__setattr__(self, "attempts", by_hand if attempts is None else attempts)
+        object.__setattr__(self, "wanted", torch.full((len(values),), torch.nan) if wanted is None else wanted)
 
     def __len__(self) -> int:
         return len(self.values)

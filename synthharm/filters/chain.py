@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from synthharm.filters.arguments import Arguments
-from synthharm.filters.checks import check_batch, check_values
-from synthharm.filters.drawing import Generators, Limits, draw_arguments
-from synthharm.filters.filter import Filter, Parameter
+from synthharm.filters.checks import check_batch, check_images, check_values
+from synthharm.filters.drawing import Generators, Limits, Span, Strategy, draw_arguments
+from synthharm.filters.filter import Filter, Parameter, region_positions
 from synthharm.filters.inversion import Equations, split_arguments
-from synthharm.filters.pixels import Statistics, flatten, mean_weights, weighted_means
+from synthharm.filters.pixels import Pixels, Statistics, mean_weights, weighted_means
 from synthharm.filters.registry import PAPER, find_filter
 
 # How near harmonizing must bring a pixel to its real value for it to count as recovered, in [0, 1].
@@ -136,8 +136,18 @@ class FilterChain:
         check_values(tensor, self.columns, self.parameters)
         return Arguments(self.columns, tensor)
 
+    @property
+    def needs_positions(self) -> bool:
+        """Whether the place of a pixel in its region matters to any filter."""
+        return any(f.needs_positions for f in self.filters)
+
     def apply(
-        self, composites: Tensor, masks: Tensor, arguments: Arguments | Tensor, counts: Tensor | None = None
+        self,
+        composites: Tensor,
+        masks: Tensor,
+        arguments: Arguments | Tensor,
+        counts: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Tensor:
         """Harmonize composites.
 
@@ -147,6 +157,8 @@ class FilterChain:
             arguments: (N, K), or `Arguments`.
             counts: (N, 1 or 3, H, W), how many pixels each one stands for in the means; 1 by default. With it
                 an image may be given by a sample of its pixels, or its background by a histogram.
+            positions: (N, 2, H, W), where each pixel lies in its region (see `region_positions`); by default
+                from the masks, which takes images that are whole.
 
         Returns:
             The harmonized images (N, 3, H, W).
@@ -154,18 +166,25 @@ class FilterChain:
         Raises:
             ValueError: shapes, types or values other than these.
         """
-        return list(self.steps(composites, masks, arguments, counts))[-1]
+        return list(self.steps(composites, masks, arguments, counts, positions))[-1]
 
     def steps(
-        self, composites: Tensor, masks: Tensor, arguments: Arguments | Tensor, counts: Tensor | None = None
+        self,
+        composites: Tensor,
+        masks: Tensor,
+        arguments: Arguments | Tensor,
+        counts: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """Harmonize as `apply` does, giving the image after each filter: K tensors (N, 3, H, W)."""
-        values = check_batch(composites, masks, arguments, self.columns, self.parameters, counts)
+        values = check_batch(composites, masks, arguments, self.columns, self.parameters, counts, positions)
         weights = mean_weights(self.statistics, masks, counts)
+        positions = self._positions(masks, positions)
         current = composites
         for filter_, argument in zip(self.filters, split_arguments(self.filters, values), strict=True):
-            means = weighted_means(current, weights) if filter_.needs_means else None
-            current = filter_.apply(current, argument, means)
+            known = positions if filter_.needs_positions else None
+            known = weighted_means(current, weights) if filter_.needs_means else known
+            current = filter_.apply(current, argument, known)
             yield current * masks + composites * (1 - masks)
 
     def draw(
@@ -175,13 +194,15 @@ class FilterChain:
         *,
         generator: Generators,
         limits: Limits | None = None,
+        strategy: Strategy | None = None,
         counts: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Arguments:
         """Draw arguments with which `invert` loses next to nothing.
 
-        Uniform in the spans; a draw that costs more than the limits allow is drawn again a few times, and then
-        shrunk towards neutral until it does not. Ends for any image: `Arguments.kept` says how much of the draw
-        was left, 0 where all of it had to be given up.
+        By default uniform in the spans; a draw that costs more than the limits allow is drawn again a few times,
+        and then shrunk towards neutral until it does not. Ends for any image: `Arguments.kept` says how much of
+        the draw was left, 0 where all of it had to be given up.
 
         Args:
             real: (N, 3, H, W), RGB in [0, 1], float32 or float64.
@@ -190,10 +211,12 @@ class FilterChain:
                 of the others in its batch.
             limits: what the draw may cost; by default half a percent of the foreground, and 35 dB after rounding
                 to 8 bits.
+            strategy: how arguments are drawn: `Span()` by default; see `synthharm.filters.drawing`.
             counts: as for `apply`.
+            positions: as for `apply`.
 
         Raises:
-            ValueError: shapes, types or values other than these.
+            ValueError: shapes, types or values other than these, or a filter without an inverse.
 
         Example:
             >>> chain, real, mask = FilterChain.paper(), torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
@@ -202,7 +225,15 @@ class FilterChain:
             >>> bool(inverse.recoverable.all())
             True
         """
-        return draw_arguments(self, real, masks, generator, limits or Limits(), counts)[0]
+        return self.disharmonize(
+            real,
+            masks,
+            generator=generator,
+            limits=limits,
+            strategy=strategy,
+            counts=counts,
+            positions=positions,
+        )[0]
 
     def disharmonize(
         self,
@@ -211,13 +242,24 @@ class FilterChain:
         *,
         generator: Generators,
         limits: Limits | None = None,
+        strategy: Strategy | None = None,
         counts: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> tuple[Arguments, Inverse]:
         """Draw arguments as `draw` does, and give the composites that it found with them on the way."""
-        return draw_arguments(self, real, masks, generator, limits or Limits(), counts)
+        check_images(real, masks, counts, positions)
+        pixels = Pixels.of(real, masks, counts, self._positions(masks, positions))
+        arguments, inverse = draw_arguments(self, pixels, generator, limits or Limits(), strategy or Span())
+        composites, recoverable = inverse.composites.reshape(real.shape), inverse.recoverable.reshape(masks.shape)
+        return arguments, Inverse(composites, recoverable)
 
     def invert(
-        self, real: Tensor, masks: Tensor, arguments: Arguments | Tensor, counts: Tensor | None = None
+        self,
+        real: Tensor,
+        masks: Tensor,
+        arguments: Arguments | Tensor,
+        counts: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Inverse:
         """Find the composites that these arguments harmonize to `real`. Outside the masks they are `real`.
 
@@ -226,20 +268,24 @@ class FilterChain:
         value, because some intermediate value would have to leave [0, 1], the nearest is given and the pixel is
         not `recoverable`: that is decided by harmonizing what was found. Differentiable.
 
-        Args and errors as for `apply`, with `real` (N, 3, H, W) for the composites.
+        Args and errors as for `apply`, with `real` (N, 3, H, W) for the composites. A filter without an inverse is
+        a ValueError.
         """
-        values = check_batch(real, masks, arguments, self.columns, self.parameters, counts)
+        values = check_batch(real, masks, arguments, self.columns, self.parameters, counts, positions)
         if torch.is_inference_mode_enabled():  # soft pixels are solved by gradients, which inference tensors lack
             with torch.inference_mode(False), torch.no_grad():
-                copies = (real.clone(), masks.clone(), values.clone(), None if counts is None else counts.clone())
-                return self.invert(*copies)
-        pixels, alphas = flatten(real), flatten(masks)
-        flat_counts = None if counts is None else flatten(counts)
-        weights = mean_weights(self.statistics, alphas, flat_counts)
-        equations = Equations(self.filters, pixels, alphas, split_arguments(self.filters, values), weights)
+                given = (real, masks, values, counts, positions)
+                return self.invert(*(None if t is None else t.clone() for t in given))  # type: ignore[arg-type]
+        pixels = Pixels.of(real, masks, counts, self._positions(masks, positions))
+        equations = Equations(self.filters, self.statistics, pixels, split_arguments(self.filters, values))
         composites = equations.composites(equations.solve_means())
         with torch.no_grad():
-            harmonized = self.apply(composites, alphas, values, flat_counts)
-            error = (harmonized - pixels).abs().amax(dim=1, keepdim=True)
-            recoverable = (error <= TOLERANCE[real.dtype]) & (alphas > 0)
+            harmonized = self.apply(composites, pixels.masks, values, pixels.counts, pixels.positions)
+            error = (harmonized - pixels.images).abs().amax(dim=1, keepdim=True)
+            recoverable = (error <= TOLERANCE[real.dtype]) & (pixels.masks > 0)
         return Inverse(composites.reshape(real.shape), recoverable.reshape(masks.shape))
+
+    def _positions(self, masks: Tensor, given: Tensor | None) -> Tensor | None:
+        if not self.needs_positions:
+            return None
+        return region_positions(masks) if given is None else given.to(masks)

@@ -13,8 +13,8 @@ from synthharm.filters.filter import Parameter
 FLOATS = (torch.float32, torch.float64)
 
 
-def check_images(images: Tensor, masks: Tensor, counts: Tensor | None) -> None:
-    """Refuse images, masks or counts of other shapes and types than a chain takes."""
+def check_images(images: Tensor, masks: Tensor, counts: Tensor | None, positions: Tensor | None) -> None:
+    """Refuse images, masks, counts or positions of other shapes and types than a chain takes."""
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images have shape {tuple(images.shape)}; (N, 3, H, W) is accepted")
     if images.dtype not in FLOATS:
@@ -26,6 +26,15 @@ def check_images(images: Tensor, masks: Tensor, counts: Tensor | None) -> None:
         raise ValueError(f"masks have dtype {masks.dtype}; {images.dtype} is accepted, as the images have")
     if counts is not None and (counts.ndim != 4 or tuple(counts.shape) not in (expected, tuple(images.shape))):
         raise ValueError(f"counts have shape {tuple(counts.shape)}; {expected} is accepted, with 1 or 3 channels")
+    places = (len(images), 2, *images.shape[2:])
+    if positions is not None and tuple(positions.shape) != places:
+        raise ValueError(f"positions have shape {tuple(positions.shape)}; {places} is accepted: x and y")
+
+
+def check_generators(generators: torch.Generator | Sequence[torch.Generator], images: int) -> None:
+    """Refuse another number of generators than one, or one per image."""
+    if not isinstance(generators, torch.Generator) and len(generators) != images:
+        raise ValueError(f"{len(generators)} generators for {images} images; one, or one per image, is accepted")
 
 
 def check_values(values: Tensor, columns: Sequence[str], parameters: Sequence[Parameter]) -> None:
@@ -47,9 +56,10 @@ def check_batch(
     columns: tuple[str, ...],
     parameters: Sequence[Parameter],
     counts: Tensor | None,
+    positions: Tensor | None,
 ) -> Tensor:
     """Refuse what a chain does not take; the arguments (N, K) as a tensor of the images' type and device."""
-    check_images(images, masks, counts)
+    check_images(images, masks, counts, positions)
     if isinstance(arguments, Arguments):
         if arguments.columns != columns:
             raise ValueError(f"arguments for {', '.join(arguments.columns)}; the chain takes {', '.join(columns)}")

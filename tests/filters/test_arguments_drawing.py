@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from synthharm.filters import PAPER, Arguments, FilterChain, Inverse, Limits, drawing
+from synthharm.filters import PAPER, Arguments, FilterChain, Inverse, Limits
+from synthharm.filters.drawing import draw, span, task
 
 ANYTHING = Limits(unrecoverable=1, recovery=0)
 
@@ -44,7 +45,7 @@ def check_draw(
     assert drawn.values.dtype == real.dtype
     assert bool(((drawn.values - neutral).abs() <= torch.tensor(spans, dtype=real.dtype) + 1e-6).all())
     assert bool(((drawn.kept >= 0) & (drawn.kept <= 1)).all())
-    assert bool(((drawn.attempts >= 1) & (drawn.attempts <= drawing.ATTEMPTS)).all())
+    assert bool(((drawn.attempts >= 1) & (drawn.attempts <= span.ATTEMPTS)).all())
     with torch.no_grad():
         again = chain.invert(real, mask, drawn)
     torch.testing.assert_close(inverse.composites, again.composites, rtol=0, atol=1e-6)
@@ -89,8 +90,8 @@ def test_any_image_gets_arguments_within_the_limits(data: st.DataObject) -> None
 @pytest.mark.parametrize("kind", ["any", "black", "white", "midtones"])
 @pytest.mark.parametrize("side", [1, 4])
 def test_soft_masks_get_arguments_within_the_limits(kind: str, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "ATTEMPTS", 2)  # each one at a soft mask takes long
-    monkeypatch.setattr(drawing, "SHRINK", 0.5)
+    monkeypatch.setattr(span, "ATTEMPTS", 2)  # each one at a soft mask takes long
+    monkeypatch.setattr(task, "SHRINK", 0.5)
     chain = FilterChain(["temperature", "contrast", "shadow"])
     real = make_images(kind, (1, 3, side, side), seed=side)
     mask = make_masks("soft", real, seed=side) if side > 1 else torch.full((1, 1, 1, 1), 0.5).double()
@@ -174,7 +175,7 @@ def test_impossible_limits_end_at_neutral(statistics: str) -> None:
     drawn, inverse = chain.disharmonize(real, mask, generator=seeded(1), limits=Limits(recovery=200))
     assert drawn.kept.tolist() == [0, 0]
     assert drawn.values.tolist() == [[0, 1, 0, 0]] * 2
-    assert drawn.attempts.tolist() == [drawing.ATTEMPTS] * 2
+    assert drawn.attempts.tolist() == [span.ATTEMPTS] * 2
     torch.testing.assert_close(inverse.composites, real, rtol=0, atol=1e-5)
 
 
@@ -273,7 +274,7 @@ def test_large_images_are_judged_on_all_their_pixels() -> None:
     """
     chain = FilterChain(["brightness"])
     side = 80
-    assert side * side > 4 * drawing.SAMPLE
+    assert side * side > 4 * draw.SAMPLE
     limits = Limits(unrecoverable=0.05, recovery=0)
     given_up = 0
     for seed in range(24):
@@ -291,7 +292,7 @@ def test_large_images_are_judged_on_all_their_pixels() -> None:
 
 def test_what_no_draw_passes_is_shrunk_no_further_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
     """Light grey can be warmed or cooled a little before a channel of the composite would leave [0, 1]."""
-    monkeypatch.setattr(drawing, "ATTEMPTS", 1)
+    monkeypatch.setattr(span, "ATTEMPTS", 1)
     chain = FilterChain(["temperature"])
     real = torch.full((40, 3, 2, 2), 0.96, dtype=torch.float64)
     mask = torch.ones(40, 1, 2, 2, dtype=torch.float64)
@@ -300,5 +301,5 @@ def test_what_no_draw_passes_is_shrunk_no_further_than_it_must(monkeypatch: pyte
     shrunk = drawn.kept < 1
     assert bool((drawn.kept > 0).all())
     assert 10 < int(shrunk.sum()) < 40
-    step_before = chain.invert(real, mask, drawn.values / drawing.SHRINK)
+    step_before = chain.invert(real, mask, drawn.values / task.SHRINK)
     assert not bool(step_before.recoverable[shrunk].any())

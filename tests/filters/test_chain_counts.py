@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from synthharm.filters import PAPER, FilterChain
-from synthharm.filters.pixels import sample_pixels
+from synthharm.filters.pixels import Pixels
 
 LEVELS = torch.arange(256, dtype=torch.float64) / 255
 
@@ -125,4 +125,5 @@ def test_whole_numbers_serve_as_counts_of_a_sample() -> None:
     """100 pixels that count 1 each, of which 64 are taken, stand for 100 and not for 64."""
     images, masks = torch.rand(1, 3, 100, 1, dtype=torch.float64), torch.ones(1, 1, 100, 1, dtype=torch.float64)
     counts = torch.ones(1, 1, 100, 1, dtype=torch.int64)
-    assert float(sample_pixels(images, masks, counts, 64)[2].sum()) == pytest.approx(100)
+    sample = Pixels.of(images, masks, counts, None).sample(64)
+    assert float(sample.counts.sum()) == pytest.approx(100)

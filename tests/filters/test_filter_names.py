@@ -16,6 +16,7 @@ def test_public_names() -> None:
         "Limits",
         "PAPER",
         "Parameter",
+        "Span",
         "find_filter",
     ]
     assert all(hasattr(filters, name) for name in filters.__all__)
@@ -33,6 +34,7 @@ def test_public_names_of_a_chain() -> None:
         "filters",
         "invert",
         "keeping_grey",
+        "needs_positions",
         "paper",
         "parameters",
         "spans",
