@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from synthharm.filters import FILTERS, Filter, FilterChain, Parameter
+from synthharm.filters.filter import region_positions
 
 settings.register_profile(
     "filters",
@@ -25,6 +26,8 @@ IMAGE_KINDS = ("any", "black", "bytes", "dark", "grey", "light", "midtones", "on
 MASK_KINDS = ("all", "binary", "empty", "one pixel")
 DTYPES = (torch.float32, torch.float64)
 EVERY_FILTER = tuple(FILTERS.values())
+PLACELESS = tuple(name for name, f in FILTERS.items() if not f.needs_positions)  # pixels in any order are alike
+LONGEST_CHAIN = 6  # as many filters as the paper's has; more only take longer
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def accepted_arguments(draw: st.DrawFn, parameters: Sequence[Parameter], like: T
 def chains(draw: st.DrawFn, names: Sequence[str] = tuple(FILTERS), least: int = 1) -> FilterChain:
     """Chains of any filters in any order, with either kind of statistics."""
     order = draw(st.permutations(names))
-    chosen = order[: draw(st.integers(least, len(order)))]
+    chosen = order[: draw(st.integers(least, min(len(order), LONGEST_CHAIN)))]
     return FilterChain(chosen, draw(st.sampled_from(("image", "foreground"))))
 
 
@@ -154,6 +157,25 @@ def one_argument(filter_: Filter, values: Tensor) -> Tensor:
 def channel_means(images: Tensor) -> Tensor:
     """The mean of each channel, (N, 3)."""
     return images.mean(dim=(2, 3))
+
+
+def known_of(filter_: Filter, images: Tensor) -> Tensor | None:
+    """What the filter needs to know of images beside their pixels."""
+    if filter_.needs_means:
+        return channel_means(images)
+    return region_positions(torch.ones_like(images[:, :1])) if filter_.needs_positions else None
+
+
+@st.composite
+def known(draw: st.DrawFn, filter_: Filter, like: Tensor) -> Tensor | None:
+    """Anything that the filter may be told of images beside their pixels."""
+    if not (filter_.needs_means or filter_.needs_positions):
+        return None
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**16)))
+    shape = (len(like), 3) if filter_.needs_means else (len(like), 2, *like.shape[2:])
+    numbers = torch.rand(shape, generator=generator, dtype=torch.float64)
+    numbers = numbers if filter_.needs_means else 2 * numbers - 1
+    return (numbers if draw(st.booleans()) else numbers.round()).to(like.dtype)
 
 
 def error_in_decibels(images: Tensor, expected: Tensor, where: Tensor) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from filter_cases import arguments, chains, images, law, make_images, make_masks, masks
+from filter_cases import PLACELESS, arguments, chains, images, law, make_images, make_masks, masks
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -63,7 +63,7 @@ def test_a_background_may_be_given_by_its_histogram(data: st.DataObject) -> None
 @settings(law, max_examples=30)
 @given(st.data())
 def test_a_count_is_that_many_pixels(data: st.DataObject) -> None:
-    chain = data.draw(chains())
+    chain = data.draw(chains(PLACELESS))
     real = data.draw(images(kinds=["midtones"], most=1))
     mask = data.draw(masks(real, kinds=["all", "binary", "one pixel", "soft"]))
     values = data.draw(arguments(chain.parameters, real, share=0.3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from filter_cases import EVERY_FILTER, channel_means, make_images, one_argument
+from filter_cases import EVERY_FILTER, known_of, make_images, one_argument
 from torch import Tensor
 from torch.autograd import gradcheck
 
@@ -29,17 +29,15 @@ def goes_by_steps(filter_: Filter, side: float) -> bool:
 @every_filter
 @either_side
 @pytest.mark.parametrize("direction", ["apply", "invert"])
-@pytest.mark.parametrize("given_means", [True, False])
-def test_gradients_agree_with_finite_differences(
-    filter_: Filter, side: float, direction: str, given_means: bool
-) -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_gradients_agree_with_finite_differences(filter_: Filter, side: float, direction: str, told: bool) -> None:
     image, argument = case(filter_, side)
     function = getattr(filter_, direction)
-    means = channel_means(image) if given_means else None
+    known = known_of(filter_, image) if told else None
     argument.requires_grad_(not goes_by_steps(filter_, side))
-    if means is not None:
-        means.requires_grad_(filter_.needs_means)
-    assert gradcheck(function, (image.requires_grad_(), argument, means))
+    if known is not None:
+        known.requires_grad_()
+    assert gradcheck(function, (image.requires_grad_(), argument, known))
 
 
 @pytest.mark.parametrize("argument", [0.002, 0.1, 0.3, 0.5])
@@ -61,7 +59,7 @@ def test_contrasts_gradient_passes_through_its_steps(argument: float, direction:
 @every_filter
 def test_gradients_at_neutral_are_finite(filter_: Filter) -> None:
     """Zero everywhere is where training starts."""
-    for kind in ("black", "white", "grey", "any"):
+    for kind in ("black", "white", "grey", "primaries", "any"):
         image = make_images(kind, (2, 3, 2, 2), seed=5).requires_grad_()
         row = torch.tensor([[p.neutral for p in filter_.parameters]] * 2, dtype=torch.float64)
         argument = one_argument(filter_, row).clone().requires_grad_()
@@ -74,11 +72,12 @@ def test_gradients_at_neutral_are_finite(filter_: Filter) -> None:
 @pytest.mark.parametrize("direction", ["apply", "invert"])
 def test_gradients_are_finite_at_the_ends_of_the_gamut(filter_: Filter, side: float, direction: str) -> None:
     """Powers are infinitely steep at black or white: the published 1e-9 keeps them from it."""
-    for kind in ("black", "white", "primaries"):
+    for kind in ("black", "white", "grey", "one channel", "primaries"):
         image = make_images(kind, (2, 3, 2, 2), seed=5).requires_grad_()
         row = torch.tensor([[p.neutral + side * p.span for p in filter_.parameters]] * 2, dtype=torch.float64)
         argument = one_argument(filter_, row).clone().requires_grad_()
-        output = getattr(filter_, direction)(image, argument, torch.full((2, 3), 0.5).double())
+        known = torch.full((2, 3), 0.5).double() if filter_.needs_means else None
+        output = getattr(filter_, direction)(image, argument, known)
         gradients = torch.autograd.grad(output.sum(), (image, argument))
         assert all(bool(gradient.isfinite().all()) for gradient in gradients), kind
 
