@@ -1,0 +1,224 @@
+"""The passes over pixels that a compiled chain makes: taking them out of an image, through stages, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthharm.filters.fused.steps import compiled, run_steps
+
+BLOCK = 1024  # pixels that go through all stages before the next ones do: they stay in the fastest cache
+INTERVALS = 4096  # of a table between whose entries values lie
+BINS = 1024
+
+
+@compiled
+def gather(image, mask, box, count, background):
+    """The pixels (3, count) inside a mask, or outside it, and their places (2, count) as columns and rows."""
+    top, bottom, left, right = box
+    levels = np.empty((3, count), image.dtype)
+    places = np.empty((2, count), np.int32)
+    n = 0
+    for y in range(top, bottom):
+        for x in range(left, right):
+            if (mask[y, x] == 0) == background:
+                for c in range(3):
+                    levels[c, n] = image[y, x, c]
+                places[0, n] = x
+                places[1, n] = y
+                n += 1
+    return levels, places
+
+
+@compiled
+def round_levels(values, levels, highest):
+    """Values (3, P) in [0, 1] as the nearest levels, written into an array of their type, which is returned."""
+    for c in range(3):
+        read, written = values[c], levels[c]
+        for i in range(len(read)):
+            written[i] = levels.dtype.type(read[i] * highest + 0.5)
+    return levels
+
+
+@compiled
+def place(image, places, pixels):
+    """Write pixels (3, P) where they belong in an image."""
+    for i in range(pixels.shape[1]):
+        x, y = places[0, i], places[1, i]
+        for c in range(3):
+            image[y, x, c] = pixels[c, i]
+
+
+@compiled
+def measure(real, composite, harmonized, recoverable, real_levels, levels):
+    """What a composite comes to: see `Judgement`.
+
+    Args:
+        real: (3, P) levels.
+        composite: (3, P) levels.
+        harmonized: (3, P) in [0, 1].
+        recoverable: (P,) bool.
+        real_levels: the largest of the real image's levels.
+        levels: the largest of the composite's.
+
+    Returns:
+        (9,): lost, error, difference, means, deviations.
+    """
+    count = real.shape[1]
+    result, kept = np.zeros(9), 0
+    for i in range(count):
+        kept += recoverable[i]
+    for c in range(3):
+        error, difference, total, squares = 0.0, 0.0, 0.0, 0.0
+        for i in range(count):
+            target, made = real[c, i] / real_levels, composite[c, i] / levels
+            if recoverable[i]:
+                error += (harmonized[c, i] - target) ** 2
+            difference += (made - target) ** 2
+            total += made
+            squares += made * made
+        result[1] += error / (3 * max(kept, 1))
+        result[2] += difference * 255 * 255 / (3 * count)
+        result[3 + c] = total / count
+        result[6 + c] = np.sqrt(max(squares / count - result[3 + c] ** 2, 0.0))
+    result[0] = 1 - kept / count
+    return result
+
+
+@compiled
+def image_histogram(image, size):
+    """The histograms (3, size) of an image's channels."""
+    even, odd = np.zeros((3, size), np.int64), np.zeros((3, size), np.int64)
+    height, width = image.shape[:2]
+    for y in range(height):
+        row = image[y]
+        for x in range(0, width - 1, 2):  # two counters, so that equal neighbours need not wait for each other
+            for c in range(3):
+                even[c, row[x, c]] += 1
+                odd[c, row[x + 1, c]] += 1
+        if width % 2:
+            for c in range(3):
+                even[c, row[width - 1, c]] += 1
+    return even + odd
+
+
+@compiled
+def pixel_histogram(levels, size, weights):
+    """The histograms (3, size) of pixels (3, P), each counting as much as its weight (P,); (0,) for 1."""
+    counts = np.zeros((3, size))
+    for c in range(3):
+        for i in range(levels.shape[1]):
+            counts[c, levels[c, i]] += weights[i] if len(weights) else 1.0
+    return counts
+
+
+@compiled
+def bin_values(values):
+    """Values (3, P) in [0, 1] by bins: how many (3, BINS) are in each, and their sums."""
+    counts, sums = np.zeros((3, BINS)), np.zeros((3, BINS))
+    for c in range(3):
+        for i in range(values.shape[1]):
+            k = np.uint32(min(values[c, i] * BINS, BINS - 0.5))
+            counts[c, k] += 1
+            sums[c, k] += values[c, i]
+    return counts, sums
+
+
+@compiled
+def read_levels(levels, first, first_excess, start, values, excess, count):
+    """Begin a block with what the levels from `start` on become."""
+    for c in range(3):
+        read, table, table_excess, row, outside = levels[c], first[c], first_excess[c], values[c], excess[c]
+        for i in range(count):
+            level = read[start + i]
+            row[i] = table[level]
+            outside[i] = table_excess[level]
+
+
+@compiled
+def look_up(table, bounds, values, excess, count):
+    """Replace values (3, P) by those of a table (3, INTERVALS + 1, 2), on a line between its entries.
+
+    An entry is a value and how far it is to the next. Outside the bounds (3, 2) something was clamped on the way
+    to the table's value.
+    """
+    real = values.dtype.type
+    for c in range(3):
+        low, high, entries, row, outside = real(bounds[c, 0]), real(bounds[c, 1]), table[c], values[c], excess[c]
+        for i in range(count):
+            outside[i] = max(outside[i], real(row[i] < low), real(row[i] > high))
+        for i in range(count):
+            p = row[i] * real(INTERVALS)
+            k = np.uint32(p)
+            row[i] = entries[k, 0] + (p - real(k)) * entries[k, 1]
+
+
+@compiled
+def render(levels, first, first_excess, values, bad, positions, kinds, numbers, ends, tables, bounds, tolerance):
+    """Take pixels through all stages, block by block.
+
+    Args:
+        levels: (3, P) of what is read, or (3, 0) where `values` already hold it.
+        first: (3, L + 1), what each level becomes.
+        first_excess: (3, L + 1), how far that was outside [0, 1] on the way.
+        values: (3, P), what comes out.
+        bad: (P,) uint8, set to 1 where something was outside [0, 1] by more than the tolerance.
+        positions: (2, P), read where a step goes by them.
+        kinds: (S,) of all steps of all stages.
+        numbers: (S, 3, NUMBERS) of these steps.
+        ends: (T,): stage t runs the steps from ends[t - 1] to ends[t]; if there are none, it is a table.
+        tables: (T, 3, INTERVALS + 1, 2) of the stages that are tables, in their order.
+        bounds: (T, 3, 2) of these tables.
+        tolerance: see `bad`.
+    """
+    total = values.shape[1]
+    block, excess = np.empty((3, BLOCK), values.dtype), np.empty((3, BLOCK), values.dtype)
+    for start in range(0, total, BLOCK):
+        count = min(BLOCK, total - start)
+        if levels.shape[1]:
+            read_levels(levels, first, first_excess, start, block, excess, count)
+        else:
+            block[:, :count] = values[:, start : start + count]
+            excess[:] = 0
+        places = positions[:, start : start + count]
+        step, table = 0, 0
+        for t in range(len(ends)):
+            if ends[t] == step:
+                look_up(tables[table], bounds[table], block, excess, count)
+                table += 1
+            else:
+                run_steps(kinds[step : ends[t]], numbers[step : ends[t]], block, places, excess, count)
+                step = ends[t]
+        values[:, start : start + count] = block[:, :count]
+        for i in range(count):
+            if max(excess[0, i], excess[1, i], excess[2, i]) > tolerance:
+                bad[start + i] = 1
+
+
+@compiled
+def sums_at(values, weights, positions, kinds, numbers, cuts):
+    """Run steps over entries, and add them up on the way.
+
+    Args:
+        values: (3, E), changed in place.
+        weights: (3, E), how much each counts.
+        positions: (2, E), read where a step goes by them.
+        kinds: (S,) of the steps.
+        numbers: (S, 3, NUMBERS) of these steps.
+        cuts: (D,), ascending: after how many steps to add up.
+
+    Returns:
+        The weighted sums (D, 3).
+    """
+    entries = values.shape[1]
+    excess = np.zeros((3, entries))
+    sums = np.zeros((len(cuts), 3))
+    done = 0
+    for d in range(len(cuts)):
+        run_steps(kinds[done : cuts[d]], numbers[done : cuts[d]], values, positions, excess, entries)
+        done = cuts[d]
+        for c in range(3):
+            total = 0.0
+            for i in range(entries):
+                total += values[c, i] * weights[c, i]
+            sums[d, c] = total
+    return sums

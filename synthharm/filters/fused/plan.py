@@ -1,0 +1,167 @@
+"""Plans: everything about one sample that can be worked out before its pixels are gone through.
+
+A plan is made from a scene and arguments: the means first (from histograms where they suffice), then the stages of
+one pass over the region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthharm.filters.chain import FilterChain
+from synthharm.filters.fused import passes
+from synthharm.filters.fused.lowering import Step, Steps, has_steps, lower
+from synthharm.filters.fused.means import Means, Population, needing, read_means, solve_means, split_row
+from synthharm.filters.fused.scene import Entries, Floats, Scene
+from synthharm.filters.fused.stages import FEWEST_FOR_TABLES, Stages
+
+
+class NotCompiled(Exception):
+    """A chain, a mask or a solve that has no compiled form; says which and why."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The region of a composite as it was found.
+
+    Args:
+        values: (3, P) in [0, 1], in row order, not rounded.
+        recoverable: (P,) bool.
+        means: at the input of each filter.
+        described: what was run, a line a stage.
+    """
+
+    values: NDArray[np.floating]
+    recoverable: NDArray[np.bool_]
+    means: Means
+    described: tuple[str, ...]
+
+
+def why_not_compiled(chain: FilterChain) -> str | None:
+    """Why a chain cannot be compiled, or None if it can.
+
+    Example:
+        >>> why_not_compiled(FilterChain.paper()) is None
+        True
+    """
+    for filter_ in chain.filters:
+        if not has_steps(filter_):
+            return f"the filter {filter_.name!r} has no compiled form"
+    return None
+
+
+def check_compiled(chain: FilterChain) -> None:
+    """Raise NotCompiled if a chain has no compiled form."""
+    if reason := why_not_compiled(chain):
+        raise NotCompiled(reason)
+
+
+def pixelwise(chain: FilterChain, undone_from: int = 0) -> tuple[bool, bool]:
+    """Whether the region and the background enter the means pixel by pixel, or by histograms.
+
+    Args:
+        chain: the filters.
+        undone_from: for an inverse, the first filter that is undone before pixels are counted.
+    """
+    last = (needing(chain) or [-1])[-1]
+    before = chain.filters[: max(last, undone_from)]
+    region = any(f.mixes_channels or f.needs_positions for f in before)
+    return region, any(f.mixes_channels for f in chain.filters[: max(last, 0)])
+
+
+def population(chain: FilterChain, scene: Scene, foreground: Sequence[Entries] | None = None) -> Population:
+    """What counts in a chain's means, the region as given, or as it is in the scene."""
+    region, rest = pixelwise(chain)
+    by_mask = chain.statistics == "foreground"
+    if foreground is None and not (region or rest or by_mask):
+        return Population([scene.everything()], [])
+    if foreground is None:
+        foreground = list(scene.foreground(pixelwise=region, weighted=by_mask))
+    return Population(foreground, [] if by_mask else list(scene.background(pixelwise=rest)))
+
+
+def apply_region(chain: FilterChain, scene: Scene, values: Sequence[float]) -> NDArray[np.floating]:
+    """Harmonize the region of a composite: its values (3, P) in [0, 1], in row order, not rounded.
+
+    Raises:
+        NotCompiled: a filter has no compiled form.
+    """
+    check_compiled(chain)
+    rows = split_row(chain, values)
+    means = read_means(chain, rows, population(chain, scene)) if needing(chain) else (None,) * len(rows)
+    named = [(f.name, lower(f, rows[i], means[i])) for i, f in enumerate(chain.filters)]
+    stages = Stages.of(named, scene.levels, exact=_exact(scene, scene.levels), begin=True)
+    harmonized = stages.run(scene.pixels, _positions(chain, scene), np.zeros(scene.inside, np.uint8))
+    if scene.soft:
+        harmonized = harmonized * scene.alphas + scene.pixels / scene.levels * (1 - scene.alphas)
+    return harmonized
+
+
+def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], levels: int = 255) -> Undone:
+    """Find the region of the composite that these arguments harmonize to the scene.
+
+    Args:
+        chain: the filters.
+        scene: the real image.
+        values: (K,), the arguments.
+        levels: the largest value of a channel of the composite that will be written.
+
+    Raises:
+        NotCompiled: a filter or a soft edge has no compiled form, or the means could not be solved for.
+    """
+    check_compiled(chain)
+    if scene.soft:
+        raise NotCompiled("soft edges are solved pixel by pixel")
+    rows, exact = split_row(chain, values), _exact(scene, levels)
+    bad, places = np.zeros(scene.inside, np.uint8), _positions(chain, scene)
+    count = len(chain.filters)
+    split = (needing(chain) or [-1])[-1] + 1
+    unknown: Means = (None,) * count
+    after = Stages.of(_undo(chain, rows, unknown, split, count), scene.levels, exact=exact, begin=True)
+    if not split:
+        found = after.run(scene.pixels, places, bad)
+        return Undone(found, bad == 0, unknown, after.described)
+    found = after.run(scene.pixels, places, bad)
+    if pixelwise(chain, split)[0]:
+        region = list(scene.foreground(pixelwise=True, weighted=False))
+        means = solve_means(chain, rows, population(chain, scene, region), count, found.mean(axis=1))
+    else:
+        region = [_binned(found)]
+        means = solve_means(chain, rows, population(chain, scene, region), split, found.mean(axis=1, dtype=float))
+    if means is None:
+        raise NotCompiled("the means could not be solved for")
+    before = Stages.of(_undo(chain, rows, means, 0, split), scene.levels, exact=exact, begin=False)
+    before.go_on(found, places, bad)
+    return Undone(found, bad == 0, means, after.described + before.described)
+
+
+def _exact(scene: Scene, levels: int) -> bool:
+    return scene.inside < FEWEST_FOR_TABLES or max(levels, scene.levels) > 255
+
+
+def _positions(chain: FilterChain, scene: Scene) -> Floats:
+    return scene.positions if chain.needs_positions else np.zeros((2, 0))
+
+
+def _undo(
+    chain: FilterChain, rows: Sequence[Sequence[float]], means: Means, first: int, end: int
+) -> list[tuple[str, list[Step]]]:
+    filters = chain.filters
+    return [
+        (filters[i].name, lower(filters[i], rows[i], means[i], inverse=True)) for i in reversed(range(first, end))
+    ]
+
+
+def _binned(values: NDArray[np.floating]) -> Entries:
+    """Values (3, P) as the means of narrow bins; few values as they are."""
+    if values.shape[1] <= passes.BINS:
+        return Entries(values.astype(np.float64), np.ones(values.shape), np.zeros((2, 0)))
+    counts, sums = passes.bin_values(values)
+    return Entries(sums / np.maximum(counts, 1), counts, np.zeros((2, 0)))
+
+
+__all__ = ["NotCompiled", "Steps", "Undone", "apply_region", "undo_region", "why_not_compiled"]

@@ -1,0 +1,191 @@
+"""An image and a mask, taken apart for a compiled chain: the region's pixels, and histograms of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthharm.filters.fused import passes
+
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+Floats = NDArray[np.float64]
+
+CHUNK = 1 << 16  # pixels held as floats at a time where all of an image has to be gone through
+NOWHERE = np.zeros((2, 0))
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Values that enter the means: pixels, or the levels of a histogram.
+
+    Args:
+        values: (3, E) in [0, 1].
+        weights: (3, E), how much each counts.
+        positions: (2, E), or (2, 0) where no step goes by them.
+    """
+
+    values: Floats
+    weights: Floats
+    positions: Floats
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image with the region that its mask marks.
+
+    Args:
+        image: RGB (H, W, 3), uint8 or uint16.
+        mask: (H, W) uint8, 255 inside, between at soft edges.
+
+    Raises:
+        ValueError: other shapes or types, or an empty mask.
+    """
+
+    image: Image
+    mask: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        image, mask = self.image, self.mask
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"the image is {image.dtype} {image.shape}; uint8 or uint16 (H, W, 3) is accepted")
+        if mask.shape != image.shape[:2] or mask.dtype != np.uint8:
+            raise ValueError(f"the mask is {mask.dtype} {mask.shape}; uint8 {image.shape[:2]} is accepted")
+        if not self.inside:
+            raise ValueError("the mask is empty; a region of at least one pixel is accepted")
+
+    @property
+    def levels(self) -> int:
+        """The largest value of a channel."""
+        return 255 if self.image.dtype == np.uint8 else 65535
+
+    @cached_property
+    def _measured(self) -> tuple[int, ...]:
+        left, top, width, height = cv2.boundingRect(self.mask)
+        inside = cv2.countNonZero(self.mask)
+        soft = inside - int(cv2.countNonZero(cv2.inRange(self.mask, 255, 255)))
+        return top, top + height, left, left + width, inside, soft
+
+    @property
+    def box(self) -> tuple[int, ...]:
+        """The region's top, bottom, left and right; bottom and right are the first beyond it."""
+        return self._measured[:4]
+
+    @property
+    def inside(self) -> int:
+        """The region's pixels."""
+        return self._measured[4]
+
+    @property
+    def soft(self) -> bool:
+        """Whether any of them lies at a soft edge."""
+        return self._measured[5] > 0
+
+    @cached_property
+    def _region(self) -> tuple[Image, NDArray[np.int32]]:
+        levels, places = passes.gather(self.image, self.mask, self.box, self.inside, False)
+        return levels, places
+
+    @property
+    def pixels(self) -> Image:
+        """The region's levels (3, P), in row order."""
+        return self._region[0]
+
+    @property
+    def places(self) -> NDArray[np.int32]:
+        """The column and row (2, P) of each pixel of the region."""
+        return self._region[1]
+
+    @cached_property
+    def alphas(self) -> Floats:
+        """The mask (P,) in [0, 1] at each pixel of the region."""
+        found: Floats = self.mask[self.places[1], self.places[0]] / 255
+        return found
+
+    @cached_property
+    def positions(self) -> Floats:
+        """Where each pixel lies in the region (2, P): see `region_positions`."""
+        return self.positions_of(self.places)
+
+    def positions_of(self, places: NDArray[np.int32]) -> Floats:
+        """Where pixels of the region at these columns and rows (2, P) lie in it."""
+        top, bottom, left, right = self.box
+        middle = np.array([[(left + right - 1) / 2], [(top + bottom - 1) / 2]])
+        found: Floats = (places - middle) / (max(right - left, bottom - top) / 2)
+        return found
+
+    @cached_property
+    def histogram(self) -> Floats:
+        """The histograms (3, levels + 1) of the whole image."""
+        return np.asarray(passes.image_histogram(self.image, self.levels + 1), dtype=np.float64)
+
+    @cached_property
+    def background_histogram(self) -> Floats:
+        """The histograms (3, levels + 1) of the background."""
+        return np.asarray(self.histogram - passes.pixel_histogram(self.pixels, self.levels + 1, np.zeros(0)))
+
+    def everything(self) -> Entries:
+        """The whole image by its histograms."""
+        return Entries(self._scale(), self.histogram, np.zeros((2, self.levels + 1)))
+
+    def background(self, *, pixelwise: bool) -> Iterator[Entries]:
+        """The background: by its histograms, or pixel by pixel."""
+        if not pixelwise:
+            yield Entries(self._scale(), self.background_histogram, np.zeros((2, self.levels + 1)))
+            return
+        height, width = self.mask.shape
+        rows = max(1, CHUNK // width)
+        for top in range(0, height, rows):
+            part = (slice(top, top + rows),)
+            count = int((self.mask[part] == 0).sum())
+            box = (0, len(self.mask[part]), 0, width)
+            levels, _ = passes.gather(self.image[part], self.mask[part], box, count, True)
+            yield Entries(levels / self.levels, np.ones((3, count)), np.zeros((2, count)))
+
+    def background_sample(self, size: int) -> Entries:
+        """At most `size` pixels of the background, evenly spread over it."""
+        outside = np.flatnonzero(self.mask == 0)
+        picks = outside[evenly(len(outside), size)]
+        values = np.ascontiguousarray(self.image.reshape(-1, 3)[picks].T / self.levels)
+        weight = len(outside) / max(len(picks), 1)
+        return Entries(values, np.full(values.shape, weight), np.zeros((2, len(picks))))
+
+    def foreground(self, *, pixelwise: bool, weighted: bool) -> Iterator[Entries]:
+        """The region: by its histograms, or pixel by pixel; each counts as much as the mask says, or 1."""
+        if not pixelwise:
+            weights = self.alphas if weighted and self.soft else np.zeros(0)
+            yield Entries(self._scale(), passes.pixel_histogram(self.pixels, self.levels + 1, weights), NOWHERE)
+            return
+        for start in range(0, self.inside, CHUNK):
+            part = slice(start, start + CHUNK)
+            values = self.pixels[:, part] / self.levels
+            weights = np.broadcast_to(self.alphas[part] if weighted else 1.0, values.shape)
+            yield Entries(values, np.ascontiguousarray(weights), self.positions_of(self.places[:, part]))
+
+    def with_pixels(self, pixels: Image) -> Scene:
+        """The same scene with other levels (3, P) in the region; `image` stays what it was."""
+        other = copy(self)
+        inside = passes.pixel_histogram(pixels, self.levels + 1, np.zeros(0))
+        other.__dict__["background_histogram"] = self.background_histogram  # which does not change
+        other.__dict__["histogram"] = self.background_histogram + inside
+        other.__dict__["_region"] = (pixels, self.places)
+        return other
+
+    def _scale(self) -> Floats:
+        return np.tile(np.arange(self.levels + 1) / self.levels, (3, 1))
+
+
+def evenly(total: int, size: int) -> NDArray[np.int64]:
+    """The numbers of at most `size` things of `total`, evenly spread.
+
+    Example:
+        >>> evenly(10, 5)
+        array([1, 3, 5, 7, 9])
+    """
+    taken = min(total, size)
+    return ((np.arange(taken) + 0.5) * total / max(taken, 1)).astype(np.int64)
