@@ -136,6 +136,29 @@ def boundary_band(mask: NDArray[np.uint8], width: float) -> NDArray[np.bool_]:
     return np.asarray(np.maximum(*depth) <= width + 1e-3) if width > 0 else np.zeros(mask.shape, dtype=np.bool_)
 
 
+def surroundings(mask: NDArray[np.uint8], share: float = 0.5) -> NDArray[np.bool_]:
+    """What lies around a region: the background within `share` of the square root of its area.
+
+    Args:
+        mask: uint8 (H, W), 0..255; foreground where it is not 0.
+        share: of the side of a square as large as the region.
+
+    Returns:
+        bool (H, W), all False where a region fills its picture.
+
+    Example:
+        >>> surroundings(np.array([[0, 0, 0, 0, 255, 255, 255, 255, 0]], np.uint8))[0].astype(int)
+        array([0, 0, 0, 1, 0, 0, 0, 0, 1])
+    """
+    import cv2
+
+    inside = mask > 0
+    if inside.all() or not inside.any():
+        return np.zeros(mask.shape, dtype=np.bool_)
+    distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(~inside & (distance <= max(1.0, share * float(inside.sum()) ** 0.5)))
+
+
 def check_mask(mask: NDArray[np.uint8], size: tuple[int, int], name: str) -> None:
     """Check that a mask has its photo's `size` = (H, W) and some foreground.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from synthharm.composites.foreground import Foreground, Image
 from synthharm.filters import FilterChain
+from synthharm.filters.fused import Scene, apply_region, why_not_compiled
 from synthharm.metrics import mse, psnr
 
 
@@ -24,6 +25,11 @@ class Recovery:
 
     mse: float
     psnr: float
+
+    @classmethod
+    def of(cls, error: float) -> Recovery:
+        """From the mean squared error on 0..255."""
+        return cls(error, psnr(error))
 
 
 def harmonize(
@@ -46,8 +52,11 @@ def harmonize(
         >>> harmonize(image, mask, chain, np.array([-0.5]))[0] * 255
         array([50., 50., 50.])
     """
+    row = np.asarray(values, dtype=np.float64)
+    if why_not_compiled(chain) is None:
+        return apply_region(chain, Scene(image, mask), row.tolist()).T.astype(np.float64)
     foreground = Foreground.of(image, mask, chain)
-    arguments = torch.from_numpy(np.asarray(values, dtype=np.float64))[None]
+    arguments = torch.from_numpy(row)[None]
     with torch.no_grad():
         harmonized = chain.apply(
             foreground.images, foreground.masks, arguments, foreground.counts, foreground.positions
@@ -67,5 +76,4 @@ def measure_recovery(
     harmonized = harmonize(image, mask, chain, values) * 255
     inside = mask > 0
     judged = recoverable[inside]
-    error = mse(harmonized[judged], real[inside][judged].astype(np.float64))
-    return Recovery(error, psnr(error))
+    return Recovery.of(mse(harmonized[judged], real[inside][judged].astype(np.float64)))

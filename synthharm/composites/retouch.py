@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from synthharm.composites.foreground import Foreground, Image
-from synthharm.filters import Arguments, FilterChain, Limits
-from synthharm.metrics import mse
+from synthharm.composites.harmonizing import Recovery
+from synthharm.filters import Arguments, FilterChain, Limits, Span
+from synthharm.filters.drawing import Judgement, ReferenceJudge, Strategy, draw_arguments
+from synthharm.filters.fused import NotCompiled, Scene, disharmonize
+from synthharm.filters.pixels import Pixels
 
-MOST_SPREAD = 1.0  # levels between the channels of a grey pixel after JPEG, on average
+MOST_SPREAD = 1  # levels between the channels of a grey pixel after JPEG, on average
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Composite:
         arguments: one row, of the chain.
         recoverable: (H, W) bool: the foreground's pixels that come back.
         foreground_mse: mean squared error to the real on 0..255 over the foreground: how difficult it is.
+        recovery: what harmonizing this image brings back.
+        computed: "compiled", or "reference" and why.
     """
 
     image: Image
@@ -34,6 +40,8 @@ class Composite:
     arguments: Arguments
     recoverable: NDArray[np.bool_]
     foreground_mse: float
+    recovery: Recovery
+    computed: str
 
     @property
     def recoverable_share(self) -> float:
@@ -47,6 +55,7 @@ def retouch(
     chain: FilterChain,
     generator: torch.Generator,
     limits: Limits | None = None,
+    strategy: Strategy | None = None,
 ) -> Composite:
     """Draw arguments and undo them on a region of a photo. A photo without colour stays without.
 
@@ -56,6 +65,7 @@ def retouch(
         chain: the filters that will harmonize the composite.
         generator: of the draw.
         limits: what the draw may cost, and the composite's levels.
+        strategy: how arguments are drawn: `Span()` by default; see `synthharm.filters.drawing`.
 
     Raises:
         ValueError: another shape or type, or an empty mask.
@@ -77,23 +87,71 @@ def retouch(
         raise ValueError("the mask is empty; a region of at least one pixel is accepted")
     if limits.levels not in (255, 65535):
         raise ValueError(f"levels is {limits.levels}; 255 or 65535 is accepted")
-    foreground = Foreground.of(real, mask, chain)
     drawn_from = chain.keeping_grey() if is_grey(real) else chain
-    arguments, inverse = drawn_from.disharmonize(
-        foreground.images,
-        foreground.masks,
-        generator=generator,
-        limits=limits,
-        counts=foreground.counts,
-        positions=foreground.positions,
-    )
-    inside = foreground.inside
-    image = real.copy() if limits.levels == 255 else real.astype(np.uint16) * 257
-    image[inside] = np.rint(foreground.pixels(inverse.composites) * limits.levels).astype(image.dtype)
+    before = generator.get_state()
+    try:
+        found = _compiled(real, mask, drawn_from, generator, limits, strategy or Span())
+    except NotCompiled as reason:
+        generator.set_state(before)
+        found = _by_reference(real, mask, drawn_from, generator, limits, strategy or Span(), str(reason))
+    inside, levels = mask > 0, limits.levels
+    image = real.copy() if levels == 255 else real.astype(np.uint16) * 257
+    image[inside] = found.pixels.T
     recoverable = np.zeros(mask.shape, dtype=bool)
-    recoverable[inside] = inverse.recoverable[0, 0, : int(inside.sum()), 0].numpy()
-    difference = mse(image[inside].astype(np.float64) * (255 / limits.levels), real[inside].astype(np.float64))
-    return Composite(image, mask, real, arguments, recoverable, difference)
+    recoverable[inside] = found.recoverable
+    return Composite(
+        image=image,
+        mask=mask,
+        real=real,
+        arguments=found.arguments,
+        recoverable=recoverable,
+        foreground_mse=float(found.judgement.difference[0]),
+        recovery=Recovery.of(float(found.judgement.error[0]) * 255**2),
+        computed=found.computed,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A region's composite: arguments, levels (3, P), recoverable (P,), what they came to, and how."""
+
+    arguments: Arguments
+    pixels: Image
+    recoverable: NDArray[np.bool_]
+    judgement: Judgement
+    computed: str
+
+
+def _compiled(
+    real: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    chain: FilterChain,
+    generator: torch.Generator,
+    limits: Limits,
+    strategy: Strategy,
+) -> _Found:
+    made = disharmonize(chain, Scene(real, mask), generator, limits, strategy)
+    return _Found(made.arguments, made.pixels, made.recoverable, made.judgement, "compiled")
+
+
+def _by_reference(
+    real: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    chain: FilterChain,
+    generator: torch.Generator,
+    limits: Limits,
+    strategy: Strategy,
+    reason: str,
+) -> _Found:
+    foreground = Foreground.of(real, mask, chain)
+    pixels = Pixels(foreground.images, foreground.masks, foreground.counts, foreground.positions)
+    arguments, _ = draw_arguments(chain, pixels, generator, limits, strategy)
+    judgement, inverse = ReferenceJudge(chain, pixels, limits).judge(pixels, arguments.values)
+    values = foreground.pixels(inverse.composites).T
+    rounded = np.rint(values * limits.levels)
+    levels: Image = rounded.astype(np.uint8) if limits.levels == 255 else rounded.astype(np.uint16)
+    recoverable = inverse.recoverable[0, 0, : values.shape[1], 0].numpy()
+    return _Found(arguments, levels, recoverable, judgement, f"reference: {reason}")
 
 
 def is_grey(photo: NDArray[np.uint8]) -> bool:
@@ -103,5 +161,8 @@ def is_grey(photo: NDArray[np.uint8]) -> bool:
         >>> is_grey(np.full((4, 4, 3), 90, np.uint8)), is_grey(np.full((4, 4, 3), (90, 80, 70), np.uint8))
         (True, False)
     """
-    spread = photo.max(axis=2) - photo.min(axis=2)
-    return bool(spread.mean() <= MOST_SPREAD and np.percentile(spread, 99.9) <= 8 * MOST_SPREAD)
+    red, green, blue = cv2.split(photo)
+    highest, lowest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    spread = cv2.subtract(highest, lowest)
+    coloured = int(cv2.countNonZero(cv2.inRange(spread, 8 * MOST_SPREAD + 1, 255)))
+    return bool(cv2.mean(spread)[0] <= MOST_SPREAD and coloured <= 0.001 * spread.size)

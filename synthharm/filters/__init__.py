@@ -2,7 +2,7 @@
 
 from synthharm.filters.arguments import Arguments
 from synthharm.filters.chain import FilterChain, Inverse
-from synthharm.filters.drawing import Limits, Span
+from synthharm.filters.drawing import ColourStatistics, Difficulty, Gamut, Limits, Reference, Scores, Span
 from synthharm.filters.filter import Filter, Parameter
 from synthharm.filters.registry import FILTERS, PAPER, find_filter
 
@@ -10,11 +10,16 @@ __all__ = [
     "FILTERS",
     "PAPER",
     "Arguments",
+    "ColourStatistics",
+    "Difficulty",
     "Filter",
     "FilterChain",
+    "Gamut",
     "Inverse",
     "Limits",
     "Parameter",
+    "Reference",
+    "Scores",
     "Span",
     "find_filter",
 ]

@@ -18,7 +18,7 @@ from synthharm.sources import Index, build_index
 from synthharm.writers import Names
 
 NAMES = "names.npy"
-ROUND, RETRY, DRAW = range(3)  # what a random stream is for
+ROUND, RETRY, DRAW, OTHERS = range(4)  # what a random stream is for
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,14 @@ class Plan:
     def seed(self, sample: int, attempt: int) -> int:
         """The seed of the generator that draws a sample's arguments."""
         return int(_stream(self.recipe.seed, DRAW, sample, attempt).integers(2**63))
+
+    def others(
+        self, sample: int, attempt: int, count: int, among: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Regions by chance, for what a sample is compared with: `count` of those given, or of all."""
+        stream = _stream(self.recipe.seed, OTHERS, sample, attempt)
+        places = stream.integers(self.index.regions if among is None else len(among), size=count)
+        return places if among is None else among[places]
 
     def split(self, photo: int, checksum: str) -> str:
         """The split of a photo, and so of all that is made of it.

@@ -15,7 +15,7 @@ from synthharm.files import write_atomically
 from synthharm.generate.plan import Plan
 from synthharm.generate.sample import Maker, Sample
 from synthharm.generate.threads import one_thread
-from synthharm.recipe import Recipe, load_recipe
+from synthharm.recipe import Recipe, as_recipe
 from synthharm.report import Row, contact_sheet
 
 
@@ -34,8 +34,7 @@ def make_preview(
     """
     if count < 1:
         raise SynthharmError(f"preview is {count}; 1 or more is accepted")
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe, overrides)
+    recipe = as_recipe(recipe, overrides)
     count = min(count, recipe.samples)
     with tempfile.TemporaryDirectory(prefix="synthharm-") as folder:
         maker = Maker.of(Plan.make(recipe, Path(folder)))

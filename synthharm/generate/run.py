@@ -17,7 +17,7 @@ from synthharm.generate.finish import finish
 from synthharm.generate.plan import Plan
 from synthharm.generate.progress import progress_bar
 from synthharm.generate.shard import INDEX, Job
-from synthharm.recipe import Recipe, load_recipe
+from synthharm.recipe import Recipe, as_recipe
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def generate(
     """
     if jobs < 1:
         raise SynthharmError(f"jobs is {jobs}; 1 or more is accepted")
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe, overrides)
+    recipe = as_recipe(recipe, overrides)
     dataset = Dataset(Path(output))
     shards = ceil(recipe.samples / recipe.shard)
     with dataset.claimed(recipe):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -18,8 +19,10 @@ from synthharm.errors import Unusable
 from synthharm.files import sha256
 from synthharm.filters import FilterChain
 from synthharm.generate.plan import Plan
-from synthharm.generate.sections import encoder, filter_chain, limits, open_source, writer
+from synthharm.generate.reference import reference_colours
+from synthharm.generate.sections import encoder, filter_chain, limits, open_source, strategy, writer
 from synthharm.masks import feather
+from synthharm.recipe import Recipe, ReferenceDraw
 from synthharm.sources import Photo, RegionEntry, Reject, Source, load_region
 from synthharm.writers import Record, Writer
 
@@ -73,12 +76,27 @@ class Maker:
             raise Unusable(photo.key, "empty mask", f"region {entry.id}: no pixel is left inside")
         seed = self.plan.seed(number, attempt)
         generator = torch.Generator().manual_seed(seed)
-        composite = retouch(photo.pixels, mask, self.chain, generator, limits(recipe))
+        split, fitted = self.plan.split(entry.photo, photo.sha256), None
+        if isinstance(recipe.draw, ReferenceDraw):
+            fitted = reference_colours(self.plan, self.source, recipe.draw.toward, entry, split, number, attempt)
+        drawn = strategy(recipe, None if fitted is None else fitted.statistics)
+        composite = retouch(photo.pixels, mask, self.chain, generator, limits(recipe), drawn)
+        if not composite.recoverable.any():
+            raise Unusable(photo.key, "unrecoverable", f"region {entry.id}: no drawn arguments can be undone")
         if not composite.foreground_mse:
             raise Unusable(photo.key, "unchanged", f"region {entry.id}: no drawn arguments change it reversibly")
-        return self._finish(number, seed, photo, entry, composite)
+        how = _describe_draw(recipe, composite) | ({} if fitted is None else {"reference": fitted.described})
+        return self._finish(number, seed, photo, entry, composite, how)
 
-    def _finish(self, number: int, seed: int, photo: Photo, entry: RegionEntry, composite: Composite) -> Sample:
+    def _finish(
+        self,
+        number: int,
+        seed: int,
+        photo: Photo,
+        entry: RegionEntry,
+        composite: Composite,
+        how: dict[str, Any],
+    ) -> Sample:
         paths = self.writer.place(self.plan.names(number, entry.photo, entry.id), self.encoder.suffix)
         data = {
             "image": self.encoder.encode(composite.image),
@@ -86,9 +104,11 @@ class Maker:
             "real": self.encoder.encode(composite.real),
         }
         values = composite.arguments.values[0].double().numpy()
-        recovery = measure_recovery(
-            decode_image(data["image"]), composite.mask, composite.real, composite.recoverable, self.chain, values
-        )
+        recovery = composite.recovery
+        if not self.encoder.lossless:
+            written = decode_image(data["image"])
+            judged = (composite.mask, composite.real, composite.recoverable, self.chain, values)
+            recovery = measure_recovery(written, *judged)
         record = Record(
             sample=number,
             kind=self.plan.recipe.composite.kind,
@@ -98,10 +118,7 @@ class Maker:
             region=_describe_region(entry, composite.mask, self.plan),
             chain={"filters": [f.name for f in self.chain.filters], "statistics": self.chain.statistics},
             arguments=composite.arguments.as_dicts()[0],
-            draw={
-                "attempts": int(composite.arguments.attempts[0]),
-                "kept": float(composite.arguments.kept[0]),
-            },
+            draw=how,
             measured={
                 "recoverable": composite.recoverable_share,
                 "foreground_mse": composite.foreground_mse,
@@ -116,6 +133,18 @@ class Maker:
             versions=library_versions(),
         )
         return Sample(record, {paths[role]: content for role, content in data.items()}, composite)
+
+
+def _describe_draw(recipe: Recipe, composite: Composite) -> dict[str, Any]:
+    arguments = composite.arguments
+    wanted = float(arguments.wanted[0])
+    return {
+        "mode": recipe.draw.mode,
+        "attempts": int(arguments.attempts[0]),
+        "kept": float(arguments.kept[0]),
+        "wanted_mse": None if math.isnan(wanted) else wanted,
+        "computed": composite.computed,
+    }
 
 
 def _describe_source(photo: Photo) -> dict[str, Any]:
@@ -154,5 +183,5 @@ def _describe_region(entry: RegionEntry, mask: NDArray[np.uint8], plan: Plan) ->
 @cache
 def library_versions() -> dict[str, str]:
     """The versions of what the bytes of a sample depend on."""
-    libraries = ("torch", "numpy", "opencv-python-headless", "pillow", "pycocotools")
+    libraries = ("torch", "numpy", "numba", "opencv-python-headless", "pillow", "pycocotools")
     return {"synthharm": __version__, **{name: version(name) for name in libraries}}

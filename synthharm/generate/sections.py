@@ -6,7 +6,8 @@ from pathlib import Path
 
 from synthharm.composites import Encoder
 from synthharm.errors import SynthharmError
-from synthharm.filters import FilterChain, Limits
+from synthharm.filters import FilterChain, Limits, Span
+from synthharm.filters.drawing import Cell, ColourStatistics, Difficulty, Gamut, Reference, Scores, Strategy
 from synthharm.recipe import Coco, Folder, IHarmony4, IHarmony4Layout, Recipe
 from synthharm.sources import (
     CocoSource,
@@ -62,6 +63,25 @@ def encoder(recipe: Recipe) -> Encoder:
 def limits(recipe: Recipe) -> Limits:
     """What a recipe lets drawn arguments cost."""
     return Limits(recipe.draw.unrecoverable, recipe.draw.recovery, encoder(recipe).levels)
+
+
+def strategy(recipe: Recipe, colours: ColourStatistics | None) -> Strategy:
+    """How a recipe's arguments are drawn for one sample.
+
+    Args:
+        recipe: the whole of it.
+        colours: what a draw by reference fits to; not used by the others.
+    """
+    section = recipe.draw
+    if section.mode == "gamut":
+        return Gamut()
+    if section.mode == "difficulty":
+        return Difficulty(section.quantiles)
+    if section.mode == "scores":
+        return Scores([Cell(cell.box, cell.score) for cell in section.cells], section.floor)
+    if section.mode == "reference" and colours is not None:
+        return Reference.of(colours)
+    return Span()
 
 
 def writer(recipe: Recipe) -> Writer:

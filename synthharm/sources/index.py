@@ -129,6 +129,19 @@ class Index:
         """Region `number`, whose `photo` is a number of this index. Raises IndexError."""
         return RegionEntry(**_row(self._regions, number, self.regions, "region"))
 
+    def regions_of(self, category: str | None) -> NDArray[np.int64]:
+        """The numbers of all regions of a category, or of those that have none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found, start = list[NDArray[np.int64]](), 0
+        for number in range(self._regions.num_record_batches):
+            column = self._regions.get_batch(number).column("category")
+            match = pc.is_null(column) if category is None else pc.equal(column, pa.scalar(category, column.type))
+            found.append(np.flatnonzero(pc.fill_null(match, False).to_numpy(zero_copy_only=False)) + start)
+            start += len(column)
+        return np.concatenate(found)
+
     @property
     def rejects(self) -> list[Reject]:
         """What the source could not use."""

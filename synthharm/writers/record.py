@@ -20,7 +20,9 @@ class Record:
         region: id, category, area in pixels, share of the photo, box [x, y, width, height], soft, feather.
         chain: filters in order, statistics.
         arguments: by column: they harmonize the composite.
-        draw: attempts, kept (share of the drawn arguments' size that was kept).
+        draw: mode, attempts, kept (share of the drawn arguments' size that was kept), wanted_mse (the foreground
+            MSE that was aimed at, or null), reference (whose colours were fitted to, if any), computed
+            ("compiled", or "reference" and why).
         measured: recoverable (share of the foreground); foreground_mse before encoding; recovery_psnr and
             recovery_mse of the file as written, read back and harmonized, over the recoverable foreground.
         encoder: format and settings.

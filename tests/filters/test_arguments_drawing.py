@@ -225,8 +225,10 @@ def test_photos_without_colour_keep_none(data: st.DataObject) -> None:
     drawn, inverse = chain.keeping_grey().disharmonize(real, mask, generator=seeded(1), limits=ANYTHING)
     spread = inverse.composites.amax(dim=1) - inverse.composites.amin(dim=1)
     assert float(spread.max()) <= 1e-6
-    for column, f in zip(chain.columns, chain.filters, strict=True):
-        assert bool((drawn[column] != 0).all()) is f.keeps_grey, "more is held still than need be"
+    owners = [f for f in chain.filters for _ in f.parameters]
+    for column, parameter, f in zip(chain.columns, chain.parameters, owners, strict=True):
+        moved = bool((drawn[column] != parameter.neutral).all())
+        assert moved is f.keeps_grey, "more is held still than need be"
 
 
 def test_keeping_grey_changes_nothing_else_of_a_chain() -> None:

@@ -9,13 +9,18 @@ from synthharm.filters import FILTERS, PAPER, FilterChain
 def test_public_names() -> None:
     assert sorted(filters.__all__) == [
         "Arguments",
+        "ColourStatistics",
+        "Difficulty",
         "FILTERS",
         "Filter",
         "FilterChain",
+        "Gamut",
         "Inverse",
         "Limits",
         "PAPER",
         "Parameter",
+        "Reference",
+        "Scores",
         "Span",
         "find_filter",
     ]

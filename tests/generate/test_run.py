@@ -124,8 +124,8 @@ def test_a_run_continues_where_the_last_stopped(
 
 def test_another_recipe_into_the_same_folder_is_refused(made: Path, recipe: Path) -> None:
     with pytest.raises(SynthharmError, match=r"seed: 5 in the folder, 9 now") as caught:
-        generate(recipe, made, overrides=["seed=9", "encoding.compression=1"])
-    assert "encoding.compression: 3 in the folder, 1 now" in str(caught.value)
+        generate(recipe, made, overrides=["seed=9", "encoding.compression=3"])
+    assert "encoding.compression: 1 in the folder, 3 now" in str(caught.value)
 
 
 def test_other_versions_of_the_libraries_are_refused(

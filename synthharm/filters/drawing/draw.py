@@ -9,7 +9,7 @@ from torch import Tensor
 
 from synthharm.filters.arguments import Arguments
 from synthharm.filters.checks import check_generators
-from synthharm.filters.drawing.judge import Limits, ReferenceJudge
+from synthharm.filters.drawing.judge import Judge, Limits, ReferenceJudge
 from synthharm.filters.drawing.task import Drawn, Generators, Strategy, Task, shrink
 from synthharm.filters.pixels import Pixels
 
@@ -43,20 +43,27 @@ def draw_arguments(
 
 def make_task(
     chain: FilterChain,
-    judge: ReferenceJudge,
+    judge: Judge,
     images: int,
     generators: Generators,
     limits: Limits,
     device: torch.device,
 ) -> Task:
     """The task of drawing a chain's arguments."""
-    spans = [chain.spans.get(c, p.span) for c, p in zip(chain.columns, chain.parameters, strict=True)]
+    parameters = chain.parameters
+    spans = [chain.spans.get(c, p.span) for c, p in zip(chain.columns, parameters, strict=True)]
+
+    def numbers(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64, device=device)
+
     return Task(
         judge=judge,
         images=images,
         columns=chain.columns,
-        neutral=torch.tensor([p.neutral for p in chain.parameters], dtype=torch.float64, device=device),
-        spans=torch.tensor(spans, dtype=torch.float64, device=device),
+        neutral=numbers([p.neutral for p in parameters]),
+        spans=numbers(spans),
+        lows=numbers([p.low for p in parameters]),
+        highs=numbers([p.high for p in parameters]),
         generators=generators,
         limits=limits,
     )

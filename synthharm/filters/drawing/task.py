@@ -26,7 +26,9 @@ class Task:
         images: their number N.
         columns: the names of the K arguments.
         neutral: (K,), the values that change nothing.
-        spans: (K,), how far from neutral they may be.
+        spans: (K,), how far from neutral they are drawn.
+        lows: (K,), the lowest values that the filters accept.
+        highs: (K,), the highest.
         generators: one for all images, or one per image.
         limits: what the arguments may cost.
     """
@@ -36,6 +38,8 @@ class Task:
     columns: tuple[str, ...]
     neutral: Tensor
     spans: Tensor
+    lows: Tensor
+    highs: Tensor
     generators: Generators
     limits: Limits
 

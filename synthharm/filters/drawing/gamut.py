@@ -1,0 +1,89 @@
+"""As much of the spans as stays recoverable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from synthharm.filters.drawing.judge import Judgement
+from synthharm.filters.drawing.task import Drawn, Task, shrink
+
+HALVINGS = 4  # of an interval whose end costs too much: it is found to a sixteenth of the span
+RETREATS = 3  # halvings of an argument that costs too much although both ends of its interval do not
+
+
+@dataclass(frozen=True)
+class Gamut:
+    """Draw each argument uniformly in the part of its span in which the region stays within the limits.
+
+    The arguments come one after the other, in an order drawn for each image. Each one's interval around neutral is
+    found with those before it as drawn and those after it neutral: the ends of the span are tried first, and by
+    halving where they cost too much. No draw is thrown away, and `Arguments.attempts` is 1.
+
+    What `Span` draws is uniform among all that the region can take, as long as one of its draws is taken. Where
+    next to none is, since clipped whites allow an argument hardly any change, or since a chain is long, `Span`
+    shrinks all arguments together to almost nothing, and these still reach as far as each of them can. They are
+    not uniform among all that the region can take: the argument that comes first finds the others neutral, and
+    none of them yet makes room for it. About 35 rows are judged for an image and the paper's six filters.
+
+    Example:
+        >>> from synthharm.filters import FilterChain
+        >>> chain, mask = FilterChain.paper(), torch.ones(1, 1, 8, 8)
+        >>> real = torch.linspace(0, 1, 192).reshape(1, 3, 8, 8)  # from black to white
+        >>> arguments = chain.draw(real, mask, generator=torch.Generator().manual_seed(1), strategy=Gamut())
+        >>> arguments.attempts.tolist(), float(arguments.kept), bool((arguments.values != 0).any())
+        ([1], 1.0, True)
+    """
+
+    def draw(self, task: Task) -> Drawn:
+        """See `Strategy`."""
+        everything, columns = task.everything(), len(task.columns)
+        numbers = task.uniform(everything, 2 * columns)
+        orders, places = numbers[:, :columns], numbers[:, columns:]
+        offsets = torch.zeros_like(places)
+        for column, place in zip(orders.argsort(dim=1).T, places.T, strict=True):
+            below, above = _interval(task, offsets, column)
+            moved = offsets.clone()
+            moved[everything, column] = -below + place * (below + above)
+            offsets = _retreat(task, moved, column)
+        passed = _judge(task, everything, offsets).within(task.limits)
+        drawn = Drawn(offsets, torch.ones_like(offsets[:, 0]), attempts=torch.ones_like(everything))
+        return shrink(task.judge, task.neutral, drawn, passed, task.limits)
+
+
+def _interval(task: Task, offsets: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """How far below and above neutral (N,) each image's argument `column` (N,) may be, the others as they are."""
+    images = task.everything().repeat(2)
+    ends = torch.cat([-task.spans[column], task.spans[column]])
+    column = column.repeat(2)
+    inside, outside = torch.zeros_like(ends), torch.ones_like(ends)  # shares of the way to the ends
+    rows = torch.nonzero(ends)[:, 0]
+    for step in range(HALVINGS + 1):
+        tried = outside[rows] if step == 0 else (inside[rows] + outside[rows]) / 2
+        moved = offsets[images[rows]]
+        moved[torch.arange(len(rows), device=rows.device), column[rows]] = tried * ends[rows]
+        passed = _judge(task, images[rows], moved).within(task.limits)
+        inside[rows[passed]] = tried[passed]
+        outside[rows[~passed]] = tried[~passed]
+        rows = rows[~passed] if step == 0 else rows
+        if not len(rows):
+            break
+    below, above = (inside * ends).abs().reshape(2, -1)
+    return below, above
+
+
+def _retreat(task: Task, offsets: Tensor, column: Tensor) -> Tensor:
+    """Halve argument `column` (N,) where it costs too much, and make it neutral in the end."""
+    offsets = offsets.clone()
+    rows = torch.nonzero(offsets[task.everything(), column])[:, 0]
+    for left in reversed(range(RETREATS + 1)):
+        if len(rows):
+            rows = rows[~_judge(task, rows, offsets[rows]).within(task.limits)]
+            offsets[rows, column[rows]] *= 0.5 if left else 0.0
+    return offsets
+
+
+def _judge(task: Task, rows: Tensor, offsets: Tensor) -> Judgement:
+    return task.judge(rows, task.neutral + offsets)
