@@ -2,6 +2,17 @@
 
 from synthharm.composites.encoding import Encoder, decode_image
 from synthharm.composites.harmonizing import Recovery, harmonize, measure_recovery
+from synthharm.composites.random_composite import CompositeSample, RandomComposite
 from synthharm.composites.retouch import Composite, retouch
 
-__all__ = ["Composite", "Encoder", "Recovery", "decode_image", "harmonize", "measure_recovery", "retouch"]
+__all__ = [
+    "Composite",
+    "CompositeSample",
+    "Encoder",
+    "RandomComposite",
+    "Recovery",
+    "decode_image",
+    "harmonize",
+    "measure_recovery",
+    "retouch",
+]
