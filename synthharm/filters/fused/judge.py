@@ -22,7 +22,7 @@ from synthharm.filters.fused.means import (
     undo_steps,
 )
 from synthharm.filters.fused.plan import check_compiled, pixelwise
-from synthharm.filters.fused.scene import Entries, Floats, Scene, evenly
+from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene, evenly
 from synthharm.filters.fused.stages import TOLERANCE
 from synthharm.filters.fused.steps import run_steps
 
@@ -36,7 +36,7 @@ class SampleJudge:
         real: (3, S), the sample's values, float64.
         positions: (2, S), where they lie in the region.
         weight: how many pixels each stands for.
-        background: what counts beside the region.
+        rest: the background.
         limits: of which the levels are what composites are rounded to.
     """
 
@@ -44,7 +44,7 @@ class SampleJudge:
     real: Floats
     positions: Floats
     weight: float
-    background: tuple[Entries, ...]
+    rest: Entries
     limits: Limits
 
     @classmethod
@@ -56,16 +56,16 @@ class SampleJudge:
         """
         check_compiled(chain)
         picks = evenly(scene.inside, size)
-        background: tuple[Entries, ...] = ()
+        rest = NOTHING
         if chain.statistics == "image" and needing(chain):
-            _, rest = pixelwise(chain)
-            background = (scene.background_sample(size),) if rest else tuple(scene.background(pixelwise=False))
+            mixed = pixelwise(chain)[1]
+            rest = scene.background_sample(size) if mixed else scene.background(pixelwise=False)
         return cls(
             chain,
             np.ascontiguousarray(scene.pixels[:, picks] / scene.levels),
             np.ascontiguousarray(scene.positions_of(scene.places[:, picks])),
             scene.inside / len(picks),
-            background,
+            rest,
             limits,
         )
 
@@ -111,7 +111,7 @@ class SampleJudge:
         return values
 
     def _population(self, values: Floats) -> Population:
-        return Population([Entries(values, np.full(values.shape, self.weight), self.positions)], self.background)
+        return Population(Entries(values, weight=self.weight, positions=self.positions), self.rest)
 
     def _run(self, steps: list[tuple[int, Row, Row, Row]], values: Floats, excess: Floats) -> None:
         made = Steps.of(steps)

@@ -5,7 +5,6 @@ A filter of one's own has no steps, and a chain with it is not compiled.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from synthharm.filters.filter import EPSILON, TINY, Filter
-from synthharm.filters.fused import steps
+from synthharm.filters.fused import solver, steps
 from synthharm.filters.registry import FILTERS
 
 Row = Sequence[float]  # numbers of a step, for one channel
@@ -51,6 +50,11 @@ class Steps:
         return len(self.kinds)
 
     @property
+    def pair(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Kinds and numbers, as compiled functions take them."""
+        return self.kinds, self.numbers
+
+    @property
     def alike(self) -> bool:
         """Whether each does the same to all channels."""
         return bool((self.numbers == self.numbers[:, :1]).all())
@@ -70,12 +74,14 @@ def by_channel(kind: int, numbers: Sequence[Row]) -> Step:
 LINEARIZE, ENCODE = alike(steps.LINEARIZE), alike(steps.ENCODE)
 
 
+def _line_of_means(kind: int, x: Row, means: Row, inverse: bool) -> list[Step]:
+    numbers = np.zeros((3, steps.NUMBERS))
+    solver.line_of_means(kind, x[0], inverse, np.array(means, dtype=np.float64), numbers)
+    return [by_channel(steps.AFFINE, numbers[:, :2].tolist())]
+
+
 def _temperature(x: Row, means: Row, inverse: bool) -> list[Step]:
-    shift = (max(-x[0], 0.0), abs(x[0]) / 2, max(x[0], 0.0))
-    shifted = [m + d for m, d in zip(means, shift, strict=True)]
-    grey, new = sum(means) / 3, sum(shifted) / 3
-    gains = [1 + (new / (s + EPSILON) - grey / (m + EPSILON)) for s, m in zip(shifted, means, strict=True)]
-    return [by_channel(steps.AFFINE, [(1 / max(g, EPSILON) if inverse else g, 0.0) for g in gains])]
+    return _line_of_means(solver.TEMPERATURE, x, means, inverse)
 
 
 def _brightness(x: Row, means: Row, inverse: bool) -> list[Step]:
@@ -84,10 +90,7 @@ def _brightness(x: Row, means: Row, inverse: bool) -> list[Step]:
 
 
 def _contrast(x: Row, means: Row, inverse: bool) -> list[Step]:
-    factor = 255 / (256 - math.floor(255 * x[0])) if x[0] > 0 else 1 + x[0]
-    factor = 1 / max(factor, EPSILON) if inverse else factor
-    tone = sum(means) / 3
-    return [alike(steps.AFFINE, factor, tone * (1 - factor))]
+    return _line_of_means(solver.CONTRAST, x, means, inverse)
 
 
 def _saturation(x: Row, means: Row, inverse: bool) -> list[Step]:
@@ -168,6 +171,9 @@ def _shading(x: Row, means: Row, inverse: bool) -> list[Step]:
     numbers = (-numbers[0], -numbers[1], -numbers[2]) if inverse else numbers
     return [LINEARIZE, alike(steps.POSITION_GAIN, *numbers), ENCODE]
 
+
+# The filters whose one step is a line that follows from the means at their input.
+MEANS_KINDS = {"temperature": solver.TEMPERATURE, "contrast": solver.CONTRAST}
 
 Lowering = Callable[[Row, Row, bool], list[Step]]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synthharm.filters.chain import FilterChain
-from synthharm.filters.fused import passes
-from synthharm.filters.fused.lowering import Row, Step, Steps, lower
+from synthharm.filters.fused import solver
+from synthharm.filters.fused.lowering import MEANS_KINDS, Row, Step, Steps, lower
 from synthharm.filters.fused.scene import Entries, Floats
 
-TOLERANCE = 1e-9  # of the solved means, on [0, 1]
-STEPS = 60  # of the solve; eight to twelve are usual
-
 Means = tuple[Row | None, ...]  # for each filter, the channel means at its input where it needs them
+
+ANY_MEANS = (0.5, 0.5, 0.5)
 
 
 def needing(chain: FilterChain) -> list[int]:
@@ -46,39 +44,32 @@ class Population:
     """Everything that counts in the means.
 
     Args:
-        foreground: the region.
-        background: the rest; empty where the statistics are the foreground's.
+        region: the foreground.
+        rest: the background; no entries where the statistics are the foreground's.
     """
 
-    foreground: Sequence[Entries]
-    background: Sequence[Entries]
+    region: Entries
+    rest: Entries
 
     @property
     def weight(self) -> Floats:
         """How much all counts, by channel (3,); above 0."""
-        total = np.zeros(3)
-        for e in (*self.foreground, *self.background):
-            total += e.weights.sum(axis=1)
-        return np.maximum(total, 1e-30)
-
-    def sums(self, undo: Sequence[Step], forward: Sequence[Step], cuts: Sequence[int]) -> Floats:
-        """The sums (D, 3) after so many forward steps, with the region undone first."""
-        total = np.zeros((len(cuts), 3))
-        for part, before in ((self.foreground, undo), (self.background, ())):
-            steps = Steps.of([*before, *forward])
-            ends = np.array(cuts, dtype=np.int64) + len(before)
-            for e in part:
-                total += passes.sums_at(e.values.copy(), e.weights, e.positions, steps.kinds, steps.numbers, ends)
-        return total
+        return np.maximum(self.region.total + self.rest.total, 1e-30)
 
 
 def read_means(chain: FilterChain, rows: Sequence[Row], population: Population) -> Means:
     """The means at the input of each filter that needs them, as a composite runs through the chain."""
     found: list[Row | None] = [None] * len(chain.filters)
-    weight, forward, last = population.weight, list[Step](), (needing(chain) or [-1])[-1]
-    for i in range(last + 1):
-        if chain.filters[i].needs_means:
-            found[i] = tuple((population.sums((), forward, [len(forward)])[0] / weight).tolist())
+    places = needing(chain)
+    if not places:
+        return tuple(found)
+    total, forward = population.weight, list[Step]()
+    for i in range(places[-1] + 1):
+        if i in places:
+            steps, sums = Steps.of(forward), np.zeros((1, 3))
+            for part in (population.region, population.rest):
+                solver.add_up(*part.given, steps.kinds, steps.numbers, np.array([len(forward)]), sums)
+            found[i] = tuple((sums[0] / total).tolist())
         forward += lower(chain.filters[i], rows[i], found[i])
     return tuple(found)
 
@@ -99,43 +90,39 @@ def solve_means(
         The means, or None if none were found.
     """
     places = needing(chain)
+    found: list[Row | None] = [None] * len(chain.filters)
     if not places:
-        return (None,) * len(chain.filters)
-    weight = population.weight
-
-    def name(unknowns: Floats) -> Means:
-        found: list[Row | None] = [None] * len(chain.filters)
-        for d, i in enumerate(places):
-            found[i] = tuple(unknowns[3 * d : 3 * d + 3].tolist())
         return tuple(found)
+    undo, forward = list[Step](), list[Step]()
+    lines, arguments, cuts = list[tuple[int, ...]](), list[float](), list[int]()
 
-    def residual(unknowns: Floats) -> Floats:
-        means = name(unknowns)
-        undo = undo_steps(chain, rows, means, 0, undone_from)
-        forward, cuts = list[Step](), list[int]()
-        for i in range(places[-1] + 1):
-            if i in places:
-                cuts.append(len(forward))
-            if i < places[-1]:
-                forward += lower(chain.filters[i], rows[i], means[i])
-        return np.asarray((population.sums(undo, forward, cuts) / weight).ravel() - unknowns)
+    def add(made: list[Step], i: int, *, inverse: bool) -> None:
+        filter_ = chain.filters[i]
+        steps = lower(filter_, rows[i], ANY_MEANS if filter_.needs_means else None, inverse=inverse)
+        if steps and filter_.needs_means:
+            kind = MEANS_KINDS[filter_.name]
+            lines.append((int(not inverse), len(made), kind, places.index(i), int(inverse)))
+            arguments.append(rows[i][0])
+        made += steps
 
-    solution = _broyden(residual, np.tile(start, len(places)))
-    return None if solution is None else name(solution)
-
-
-def _broyden(residual: Callable[[Floats], Floats], start: Floats) -> Floats | None:
-    """Solve residual(x) = 0 in [0, 1] (Broyden, 1965), from the step of a fixed-point iteration on."""
-    unknowns, value = start, residual(start)
-    inverse: NDArray[np.float64] = -np.eye(len(start))
-    for _ in range(STEPS):
-        if np.abs(value).max() <= TOLERANCE:
-            return unknowns
-        following = np.clip(unknowns - inverse @ value, 0, 1)
-        step, before = following - unknowns, value
-        unknowns, value = following, residual(following)
-        seen = inverse @ (value - before)
-        scale = float(step @ seen)
-        if abs(scale) > 1e-30:
-            inverse = inverse + np.outer(step - seen, step @ inverse) / scale
-    return None
+    for i in reversed(range(undone_from)):
+        add(undo, i, inverse=True)
+    for i in range(places[-1] + 1):
+        if i in places:
+            cuts.append(len(forward))
+        if i < places[-1]:
+            add(forward, i, inverse=False)
+    solution, solved = solver.solve(
+        np.tile(start, len(places)),
+        population.region.given,
+        population.rest.given,
+        Steps.of(undo).pair,
+        Steps.of(forward).pair,
+        np.array(lines, dtype=np.int64).reshape(-1, 5),
+        np.array(arguments, dtype=np.float64),
+        np.array(cuts, dtype=np.int64),
+        population.weight,
+    )
+    for d, i in enumerate(places):
+        found[i] = tuple(solution[3 * d : 3 * d + 3].tolist())
+    return tuple(found) if solved else None

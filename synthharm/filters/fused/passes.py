@@ -192,33 +192,3 @@ def render(levels, first, first_excess, values, bad, positions, kinds, numbers, 
         for i in range(count):
             if max(excess[0, i], excess[1, i], excess[2, i]) > tolerance:
                 bad[start + i] = 1
-
-
-@compiled
-def sums_at(values, weights, positions, kinds, numbers, cuts):
-    """Run steps over entries, and add them up on the way.
-
-    Args:
-        values: (3, E), changed in place.
-        weights: (3, E), how much each counts.
-        positions: (2, E), read where a step goes by them.
-        kinds: (S,) of the steps.
-        numbers: (S, 3, NUMBERS) of these steps.
-        cuts: (D,), ascending: after how many steps to add up.
-
-    Returns:
-        The weighted sums (D, 3).
-    """
-    entries = values.shape[1]
-    excess = np.zeros((3, entries))
-    sums = np.zeros((len(cuts), 3))
-    done = 0
-    for d in range(len(cuts)):
-        run_steps(kinds[done : cuts[d]], numbers[done : cuts[d]], values, positions, excess, entries)
-        done = cuts[d]
-        for c in range(3):
-            total = 0.0
-            for i in range(entries):
-                total += values[c, i] * weights[c, i]
-            sums[d, c] = total
-    return sums

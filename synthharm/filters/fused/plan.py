@@ -16,7 +16,7 @@ from synthharm.filters.chain import FilterChain
 from synthharm.filters.fused import passes
 from synthharm.filters.fused.lowering import Step, Steps, has_steps, lower
 from synthharm.filters.fused.means import Means, Population, needing, read_means, solve_means, split_row
-from synthharm.filters.fused.scene import Entries, Floats, Scene
+from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene
 from synthharm.filters.fused.stages import FEWEST_FOR_TABLES, Stages
 
 
@@ -73,15 +73,15 @@ def pixelwise(chain: FilterChain, undone_from: int = 0) -> tuple[bool, bool]:
     return region, any(f.mixes_channels for f in chain.filters[: max(last, 0)])
 
 
-def population(chain: FilterChain, scene: Scene, foreground: Sequence[Entries] | None = None) -> Population:
+def population(chain: FilterChain, scene: Scene, region: Entries | None = None) -> Population:
     """What counts in a chain's means, the region as given, or as it is in the scene."""
-    region, rest = pixelwise(chain)
+    inside, outside = pixelwise(chain)
     by_mask = chain.statistics == "foreground"
-    if foreground is None and not (region or rest or by_mask):
-        return Population([scene.everything()], [])
-    if foreground is None:
-        foreground = list(scene.foreground(pixelwise=region, weighted=by_mask))
-    return Population(foreground, [] if by_mask else list(scene.background(pixelwise=rest)))
+    if region is None and not (inside or outside or by_mask):
+        return Population(scene.everything(), NOTHING)
+    if region is None:
+        region = scene.foreground(pixelwise=inside, weighted=by_mask, positions=chain.needs_positions)
+    return Population(region, NOTHING if by_mask else scene.background(pixelwise=outside))
 
 
 def apply_region(chain: FilterChain, scene: Scene, values: Sequence[float]) -> NDArray[np.floating]:
@@ -127,10 +127,10 @@ def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], level
         return Undone(found, bad == 0, unknown, after.described)
     found = after.run(scene.pixels, places, bad)
     if pixelwise(chain, split)[0]:
-        region = list(scene.foreground(pixelwise=True, weighted=False))
-        means = solve_means(chain, rows, population(chain, scene, region), count, found.mean(axis=1))
+        region = scene.foreground(pixelwise=True, weighted=False, positions=chain.needs_positions)
+        means = solve_means(chain, rows, population(chain, scene, region), count, found.mean(axis=1, dtype=float))
     else:
-        region = [_binned(found)]
+        region = _binned(found)
         means = solve_means(chain, rows, population(chain, scene, region), split, found.mean(axis=1, dtype=float))
     if means is None:
         raise NotCompiled("the means could not be solved for")
@@ -159,9 +159,9 @@ def _undo(
 def _binned(values: NDArray[np.floating]) -> Entries:
     """Values (3, P) as the means of narrow bins; few values as they are."""
     if values.shape[1] <= passes.BINS:
-        return Entries(values.astype(np.float64), np.ones(values.shape), np.zeros((2, 0)))
+        return Entries(values.astype(np.float64))
     counts, sums = passes.bin_values(values)
-    return Entries(sums / np.maximum(counts, 1), counts, np.zeros((2, 0)))
+    return Entries(sums / np.maximum(counts, 1), weights=counts)
 
 
 __all__ = ["NotCompiled", "Steps", "Undone", "apply_region", "undo_region", "why_not_compiled"]

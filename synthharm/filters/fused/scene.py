@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,8 +16,8 @@ from synthharm.filters.fused import passes
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Floats = NDArray[np.float64]
 
-CHUNK = 1 << 16  # pixels held as floats at a time where all of an image has to be gone through
 NOWHERE = np.zeros((2, 0))
+ALIKE = np.zeros((3, 0))
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,33 @@ class Entries:
     """Values that enter the means: pixels, or the levels of a histogram.
 
     Args:
-        values: (3, E) in [0, 1].
-        weights: (3, E), how much each counts.
-        positions: (2, E), or (2, 0) where no step goes by them.
+        values: (3, E), levels or floats.
+        scale: what makes them values in [0, 1].
+        weights: (3, E), how much each counts, or (3, 0) where all count `weight`.
+        weight: see there.
+        positions: (2, E), or (2, 0) where all are (0, 0).
     """
 
-    values: Floats
-    weights: Floats
-    positions: Floats
+    values: NDArray[Any]
+    scale: float = 1.0
+    weights: Floats = field(default_factory=lambda: ALIKE)
+    weight: float = 1.0
+    positions: Floats = field(default_factory=lambda: NOWHERE)
+
+    @property
+    def given(self) -> tuple[NDArray[Any], float, Floats, float, Floats]:
+        """All of it, as compiled functions take it."""
+        return self.values, self.scale, self.weights, self.weight, self.positions
+
+    @property
+    def total(self) -> Floats:
+        """How much all count, by channel (3,)."""
+        if self.weights.shape[1]:
+            return np.asarray(self.weights.sum(axis=1))
+        return np.full(3, self.weight * self.values.shape[1])
+
+
+NOTHING = Entries(np.zeros((3, 0)))
 
 
 @dataclass(frozen=True)
@@ -131,41 +150,35 @@ class Scene:
 
     def everything(self) -> Entries:
         """The whole image by its histograms."""
-        return Entries(self._scale(), self.histogram, np.zeros((2, self.levels + 1)))
+        return Entries(self._scale(), weights=self.histogram)
 
-    def background(self, *, pixelwise: bool) -> Iterator[Entries]:
+    def background(self, *, pixelwise: bool) -> Entries:
         """The background: by its histograms, or pixel by pixel."""
         if not pixelwise:
-            yield Entries(self._scale(), self.background_histogram, np.zeros((2, self.levels + 1)))
-            return
+            return Entries(self._scale(), weights=self.background_histogram)
         height, width = self.mask.shape
-        rows = max(1, CHUNK // width)
-        for top in range(0, height, rows):
-            part = (slice(top, top + rows),)
-            count = int((self.mask[part] == 0).sum())
-            box = (0, len(self.mask[part]), 0, width)
-            levels, _ = passes.gather(self.image[part], self.mask[part], box, count, True)
-            yield Entries(levels / self.levels, np.ones((3, count)), np.zeros((2, count)))
+        outside = self.mask.size - self.inside
+        levels, _ = passes.gather(self.image, self.mask, (0, height, 0, width), outside, True)
+        return Entries(levels, scale=1 / self.levels)
 
     def background_sample(self, size: int) -> Entries:
         """At most `size` pixels of the background, evenly spread over it."""
         outside = np.flatnonzero(self.mask == 0)
         picks = outside[evenly(len(outside), size)]
         values = np.ascontiguousarray(self.image.reshape(-1, 3)[picks].T / self.levels)
-        weight = len(outside) / max(len(picks), 1)
-        return Entries(values, np.full(values.shape, weight), np.zeros((2, len(picks))))
+        return Entries(values, weight=len(outside) / max(len(picks), 1))
 
-    def foreground(self, *, pixelwise: bool, weighted: bool) -> Iterator[Entries]:
+    def foreground(self, *, pixelwise: bool, weighted: bool, positions: bool) -> Entries:
         """The region: by its histograms, or pixel by pixel; each counts as much as the mask says, or 1."""
+        weighted = weighted and self.soft
         if not pixelwise:
-            weights = self.alphas if weighted and self.soft else np.zeros(0)
-            yield Entries(self._scale(), passes.pixel_histogram(self.pixels, self.levels + 1, weights), NOWHERE)
-            return
-        for start in range(0, self.inside, CHUNK):
-            part = slice(start, start + CHUNK)
-            values = self.pixels[:, part] / self.levels
-            weights = np.broadcast_to(self.alphas[part] if weighted else 1.0, values.shape)
-            yield Entries(values, np.ascontiguousarray(weights), self.positions_of(self.places[:, part]))
+            weights = passes.pixel_histogram(
+                self.pixels, self.levels + 1, self.alphas if weighted else np.zeros(0)
+            )
+            return Entries(self._scale(), weights=weights)
+        weights = np.ascontiguousarray(np.broadcast_to(self.alphas, self.pixels.shape)) if weighted else ALIKE
+        places = self.positions if positions else NOWHERE
+        return Entries(self.pixels, 1 / self.levels, weights, 1.0, places)
 
     def with_pixels(self, pixels: Image) -> Scene:
         """The same scene with other levels (3, P) in the region; `image` stays what it was."""
