@@ -6,25 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from synthharm.filters.chain import FilterChain
 from synthharm.filters.drawing import Judgement, Limits
-from synthharm.filters.fused.lowering import Row, Steps, lower
-from synthharm.filters.fused.means import (
-    Means,
-    Population,
-    needing,
-    read_means,
-    solve_means,
-    split_row,
-    undo_steps,
-)
+from synthharm.filters.fused import solver
 from synthharm.filters.fused.plan import check_compiled, pixelwise
+from synthharm.filters.fused.program import Program, needing
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene, evenly
 from synthharm.filters.fused.stages import TOLERANCE
-from synthharm.filters.fused.steps import run_steps
 
 
 @dataclass(frozen=True)
@@ -37,6 +27,7 @@ class SampleJudge:
         positions: (2, S), where they lie in the region.
         weight: how many pixels each stands for.
         rest: the background.
+        total: (3,), how much all counts.
         limits: of which the levels are what composites are rounded to.
     """
 
@@ -45,6 +36,7 @@ class SampleJudge:
     positions: Floats
     weight: float
     rest: Entries
+    total: Floats
     limits: Limits
 
     @classmethod
@@ -66,53 +58,33 @@ class SampleJudge:
             np.ascontiguousarray(scene.positions_of(scene.places[:, picks])),
             scene.inside / len(picks),
             rest,
+            np.maximum(float(scene.inside) + rest.total, 1e-30),
             limits,
         )
 
     def __call__(self, rows: Tensor, values: Tensor) -> Judgement:
         """See `Judge`; all rows are for the one scene."""
-        found = [self._judge(split_row(self.chain, row)) for row in values.tolist()]
-        lost, error, difference, means, deviations = (np.array(column) for column in zip(*found, strict=True))
-        return Judgement(*(torch.from_numpy(a) for a in (lost, error, difference, means, deviations)))
+        found = torch.from_numpy(np.stack([self._judge(row) for row in values.tolist()]))
+        lost, error, difference = found[:, :3].unbind(dim=1)
+        return Judgement(lost, error, difference, found[:, 3:6], found[:, 6:])
 
-    def _judge(self, rows: list[Row]) -> tuple[float, float, float, Floats, Floats]:
-        composite, recoverable = self._undo(rows)
-        levels = self.limits.levels
-        rounded = np.rint(composite * levels) / levels
-        harmonized = self._harmonize(rows, rounded)
-        error = ((harmonized - self.real) ** 2)[:, recoverable]
-        return (
-            float(1 - recoverable.mean()),
-            float(error.mean()) if error.size else 0.0,
-            float((((rounded - self.real) * 255) ** 2).mean()),
-            rounded.mean(axis=1),
-            rounded.std(axis=1),
+    def _judge(self, row: list[float]) -> Floats:
+        program = Program.of(self.chain, row)
+        found: Floats = solver.judge(
+            self.real,
+            self.positions,
+            self.weight,
+            self.rest.given,
+            program.undo.kinds,
+            program.undo.numbers,
+            program.undo_starts[program.split],
+            program.forward.kinds,
+            program.forward.numbers,
+            program.lines,
+            program.arguments,
+            program.cuts,
+            self.total,
+            float(self.limits.levels),
+            TOLERANCE,
         )
-
-    def _undo(self, rows: list[Row]) -> tuple[Floats, NDArray[np.bool_]]:
-        filters = self.chain.filters
-        split = (needing(self.chain) or [-1])[-1] + 1
-        unknown: Means = (None,) * len(filters)
-        values, excess = self.real.copy(), np.zeros(self.real.shape)
-        self._run(undo_steps(self.chain, rows, unknown, split, len(filters)), values, excess)
-        if split:
-            population = self._population(values)
-            means = solve_means(self.chain, rows, population, split, values.mean(axis=1))
-            if means is None:
-                return values, np.zeros(values.shape[1], dtype=bool)
-            self._run(undo_steps(self.chain, rows, means, 0, split), values, excess)
-        return values, excess.max(axis=0) <= TOLERANCE
-
-    def _harmonize(self, rows: list[Row], composite: Floats) -> Floats:
-        means = read_means(self.chain, rows, self._population(composite))
-        values, excess = composite.copy(), np.zeros(composite.shape)
-        forward = [step for i, f in enumerate(self.chain.filters) for step in lower(f, rows[i], means[i])]
-        self._run(forward, values, excess)
-        return values
-
-    def _population(self, values: Floats) -> Population:
-        return Population(Entries(values, weight=self.weight, positions=self.positions), self.rest)
-
-    def _run(self, steps: list[tuple[int, Row, Row, Row]], values: Floats, excess: Floats) -> None:
-        made = Steps.of(steps)
-        run_steps(made.kinds, made.numbers, values, self.positions, excess, values.shape[1])
+        return found

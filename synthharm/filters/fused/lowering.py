@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from synthharm.filters.chain import FilterChain
 from synthharm.filters.filter import EPSILON, TINY, Filter
 from synthharm.filters.fused import solver, steps
 from synthharm.filters.registry import FILTERS
@@ -30,29 +31,40 @@ class Steps:
     Args:
         kinds: (S,) of `steps`.
         numbers: (S, 3, NUMBERS): what each takes, by channel.
+        owners: (S,), the name of the filter that each is of.
     """
 
     kinds: NDArray[np.int64]
     numbers: NDArray[np.float64]
+    owners: tuple[str, ...]
+
+    @property
+    def names(self) -> str:
+        """The filters that they are of, each once."""
+        return ", ".join(dict.fromkeys(self.owners))
 
     @classmethod
-    def of(cls, made: Sequence[Step]) -> Steps:
-        """Lay steps out as arrays."""
+    def of(cls, made: Sequence[Step], owners: Sequence[str] = ()) -> Steps:
+        """Lay steps out as arrays; with the names of their filters, if anybody will ask for them."""
         kinds = np.array([step[0] for step in made], dtype=np.int64)
         numbers = list[float]()
         for _, *rows in made:
             for row in rows:
                 numbers += row
                 numbers += PADDING[len(row)]
-        return cls(kinds, np.array(numbers, dtype=np.float64).reshape(-1, 3, steps.NUMBERS))
+        return cls(kinds, np.array(numbers, dtype=np.float64).reshape(-1, 3, steps.NUMBERS), tuple(owners))
 
     def __len__(self) -> int:
         return len(self.kinds)
 
-    @property
-    def pair(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Kinds and numbers, as compiled functions take them."""
-        return self.kinds, self.numbers
+    def part(self, first: int, end: int) -> Steps:
+        """The steps from `first` to before `end`."""
+        return Steps(self.kinds[first:end], self.numbers[first:end], self.owners[first:end])
+
+    def only(self, chosen: NDArray[np.bool_]) -> Steps:
+        """The steps that are chosen (S,)."""
+        owners = tuple(name for name, kept in zip(self.owners, chosen, strict=True) if kept)
+        return Steps(self.kinds[chosen], self.numbers[chosen], owners)
 
     @property
     def alike(self) -> bool:
@@ -208,6 +220,15 @@ def lower(filter_: Filter, values: Row, means: Row | None, *, inverse: bool = Fa
     if all(value == p.neutral for value, p in zip(values, filter_.parameters, strict=True)):
         return []
     return LOWERINGS[filter_.name](values, means if means is not None else (), inverse)
+
+
+def split_row(chain: FilterChain, values: Sequence[float]) -> list[Row]:
+    """One row of arguments (K,), by filter."""
+    rows, place = list[Row](), 0
+    for filter_ in chain.filters:
+        rows.append(tuple(float(v) for v in values[place : place + len(filter_.parameters)]))
+        place += len(filter_.parameters)
+    return rows
 
 
 def has_steps(filter_: Filter) -> bool:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from synthharm.filters.chain import FilterChain
 from synthharm.filters.fused import passes
-from synthharm.filters.fused.lowering import Step, Steps, has_steps, lower
-from synthharm.filters.fused.means import Means, Population, needing, read_means, solve_means, split_row
+from synthharm.filters.fused.lowering import has_steps
+from synthharm.filters.fused.program import Population, Program, needing, read_means, solve_means
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene
 from synthharm.filters.fused.stages import FEWEST_FOR_TABLES, Stages
 
@@ -31,13 +31,11 @@ class Undone:
     Args:
         values: (3, P) in [0, 1], in row order, not rounded.
         recoverable: (P,) bool.
-        means: at the input of each filter.
         described: what was run, a line a stage.
     """
 
     values: NDArray[np.floating]
     recoverable: NDArray[np.bool_]
-    means: Means
     described: tuple[str, ...]
 
 
@@ -78,7 +76,7 @@ def population(chain: FilterChain, scene: Scene, region: Entries | None = None) 
     inside, outside = pixelwise(chain)
     by_mask = chain.statistics == "foreground"
     if region is None and not (inside or outside or by_mask):
-        return Population(scene.everything(), NOTHING)
+        return Population(scene.everything())
     if region is None:
         region = scene.foreground(pixelwise=inside, weighted=by_mask, positions=chain.needs_positions)
     return Population(region, NOTHING if by_mask else scene.background(pixelwise=outside))
@@ -91,10 +89,10 @@ def apply_region(chain: FilterChain, scene: Scene, values: Sequence[float]) -> N
         NotCompiled: a filter has no compiled form.
     """
     check_compiled(chain)
-    rows = split_row(chain, values)
-    means = read_means(chain, rows, population(chain, scene)) if needing(chain) else (None,) * len(rows)
-    named = [(f.name, lower(f, rows[i], means[i])) for i, f in enumerate(chain.filters)]
-    stages = Stages.of(named, scene.levels, exact=_exact(scene, scene.levels), begin=True)
+    program = Program.of(chain, values)
+    if program.split:
+        read_means(program, population(chain, scene))
+    stages = Stages.of(program.forward, scene.levels, exact=_exact(scene, scene.levels), begin=True)
     harmonized = stages.run(scene.pixels, _positions(chain, scene), np.zeros(scene.inside, np.uint8))
     if scene.soft:
         harmonized = harmonized * scene.alphas + scene.pixels / scene.levels * (1 - scene.alphas)
@@ -116,27 +114,22 @@ def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], level
     check_compiled(chain)
     if scene.soft:
         raise NotCompiled("soft edges are solved pixel by pixel")
-    rows, exact = split_row(chain, values), _exact(scene, levels)
+    program, exact, count = Program.of(chain, values), _exact(scene, levels), len(chain.filters)
     bad, places = np.zeros(scene.inside, np.uint8), _positions(chain, scene)
-    count = len(chain.filters)
-    split = (needing(chain) or [-1])[-1] + 1
-    unknown: Means = (None,) * count
-    after = Stages.of(_undo(chain, rows, unknown, split, count), scene.levels, exact=exact, begin=True)
-    if not split:
-        found = after.run(scene.pixels, places, bad)
-        return Undone(found, bad == 0, unknown, after.described)
+    after = Stages.of(program.undoing(program.split, count), scene.levels, exact=exact, begin=True)
     found = after.run(scene.pixels, places, bad)
-    if pixelwise(chain, split)[0]:
+    if not program.split:
+        return Undone(found, bad == 0, after.described)
+    region, undone_from = _binned(found), program.split
+    if pixelwise(chain, program.split)[0]:
         region = scene.foreground(pixelwise=True, weighted=False, positions=chain.needs_positions)
-        means = solve_means(chain, rows, population(chain, scene, region), count, found.mean(axis=1, dtype=float))
-    else:
-        region = _binned(found)
-        means = solve_means(chain, rows, population(chain, scene, region), split, found.mean(axis=1, dtype=float))
-    if means is None:
+        undone_from = count
+    start = found.mean(axis=1, dtype=np.float64)
+    if not solve_means(program, population(chain, scene, region), undone_from, start):
         raise NotCompiled("the means could not be solved for")
-    before = Stages.of(_undo(chain, rows, means, 0, split), scene.levels, exact=exact, begin=False)
+    before = Stages.of(program.undoing(0, program.split), scene.levels, exact=exact, begin=False)
     before.go_on(found, places, bad)
-    return Undone(found, bad == 0, means, after.described + before.described)
+    return Undone(found, bad == 0, after.described + before.described)
 
 
 def _exact(scene: Scene, levels: int) -> bool:
@@ -147,21 +140,9 @@ def _positions(chain: FilterChain, scene: Scene) -> Floats:
     return scene.positions if chain.needs_positions else np.zeros((2, 0))
 
 
-def _undo(
-    chain: FilterChain, rows: Sequence[Sequence[float]], means: Means, first: int, end: int
-) -> list[tuple[str, list[Step]]]:
-    filters = chain.filters
-    return [
-        (filters[i].name, lower(filters[i], rows[i], means[i], inverse=True)) for i in reversed(range(first, end))
-    ]
-
-
 def _binned(values: NDArray[np.floating]) -> Entries:
     """Values (3, P) as the means of narrow bins; few values as they are."""
     if values.shape[1] <= passes.BINS:
         return Entries(values.astype(np.float64))
     counts, sums = passes.bin_values(values)
     return Entries(sums / np.maximum(counts, 1), weights=counts)
-
-
-__all__ = ["NotCompiled", "Steps", "Undone", "apply_region", "undo_region", "why_not_compiled"]

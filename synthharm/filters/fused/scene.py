@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,6 +84,8 @@ class Scene:
 
     @cached_property
     def _measured(self) -> tuple[int, ...]:
+        import cv2
+
         left, top, width, height = cv2.boundingRect(self.mask)
         inside = cv2.countNonZero(self.mask)
         soft = inside - int(cv2.countNonZero(cv2.inRange(self.mask, 255, 255)))

@@ -69,45 +69,84 @@ def add_up(values, scale, weights, weight, positions, kinds, numbers, cuts, sums
 
 
 @compiled
-def residual(unknowns, region, rest, undo, forward, lines, arguments, cuts, total):
-    """How far the means (3 D,) that come out of a composite miss those that went into it.
+def write_lines(means, undo, forward, lines, arguments):
+    """Write the steps that depend on the means (3 D,) into the numbers of steps that undo, or run, a chain.
 
-    `region` and `rest` are what `add_up` takes first; `undo` and `forward` are kinds and numbers of steps. Some of
-    these depend on the means: `lines` (L, 5) says in which of the two, which step, its kind, whose means, and
-    whether it is the inverse, and `arguments` (L,) with which argument.
+    `lines` (L, 5) names them: whether it is of those that undo, which step, its kind, the place of its means, and
+    whether it is the inverse. `arguments` (L,) are those of their filters.
     """
     for i in range(len(lines)):
-        slot = lines[i, 3]
-        numbers = forward[1] if lines[i, 0] else undo[1]
-        means = np.maximum(unknowns[3 * slot : 3 * slot + 3], 0)
-        line_of_means(lines[i, 2], arguments[i], lines[i, 4] == 1, means, numbers[lines[i, 1]])
-    sums = np.zeros((len(cuts), 3))
-    kinds, numbers = np.concatenate((undo[0], forward[0])), np.concatenate((undo[1], forward[1]))
-    add_up(region[0], region[1], region[2], region[3], region[4], kinds, numbers, cuts + len(undo[0]), sums)
-    add_up(rest[0], rest[1], rest[2], rest[3], rest[4], forward[0], forward[1], cuts, sums)
-    return (sums / total).ravel() - unknowns
+        place = 3 * lines[i, 3]
+        numbers = undo if lines[i, 0] else forward
+        taken = np.maximum(means[place : place + 3], 0)
+        line_of_means(lines[i, 2], arguments[i], lines[i, 4] == 1, taken, numbers[lines[i, 1]])
 
 
 @compiled
-def solve(start, region, rest, undo, forward, lines, arguments, cuts, total):
+def add_both(region, rest, undo_kinds, undo, kinds, numbers, cuts, total):
+    """The means (D, 3) after so many of the forward steps, of a region that is undone first and the rest."""
+    sums = np.zeros((len(cuts), 3))
+    all_kinds, all_numbers = np.concatenate((undo_kinds, kinds)), np.concatenate((undo, numbers))
+    after = cuts + len(undo_kinds)
+    add_up(region[0], region[1], region[2], region[3], region[4], all_kinds, all_numbers, after, sums)
+    add_up(rest[0], rest[1], rest[2], rest[3], rest[4], kinds, numbers, cuts, sums)
+    return sums / total
+
+
+@compiled
+def read(region, rest, undo, kinds, numbers, lines, arguments, cuts, total):
+    """The means of a composite, one filter that needs them after the other; the steps that depend on them too."""
+    means = np.zeros(3 * len(cuts))
+    for d in range(len(cuts)):
+        found = add_both(region, rest, kinds[:0], numbers[:0], kinds, numbers, cuts[d : d + 1], total)
+        means[3 * d : 3 * d + 3] = found[0]
+        write_lines(means, undo, numbers, lines, arguments)
+
+
+@compiled
+def residual(means, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total):
+    """How far the means (3 D,) that come out of a composite miss those that went into it."""
+    write_lines(means, undo, numbers, lines, arguments)
+    found = add_both(region, rest, undo_kinds[begin:], undo[begin:], kinds, numbers, cuts, total)
+    return found.ravel() - means
+
+
+@compiled
+def solve(start, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total):
     """Solve residual(x) = 0 in [0, 1] (Broyden, 1965), from the step of a fixed-point iteration on.
 
+    Args:
+        start: (3 D,), about the means.
+        region: what `add_up` takes first, of the region.
+        rest: the same of the background.
+        undo_kinds: (U,) of the steps that undo the chain.
+        undo: (U, 3, NUMBERS) of these; those that depend on the means are written.
+        begin: how many of them are done already.
+        kinds: (S,) of the steps that run the chain.
+        numbers: (S, 3, NUMBERS) of these; those that depend on the means are written.
+        lines: see `write_lines`.
+        arguments: see there.
+        cuts: (D,), after how many forward steps the means are taken.
+        total: (3,), how much all counts.
+
     Returns:
-        The means (3 D,), and whether they were found.
+        Whether the means were found.
     """
     size = len(start)
-    unknowns, inverse = start.copy(), -np.eye(size)
-    value = residual(unknowns, region, rest, undo, forward, lines, arguments, cuts, total)
+    means, inverse = start.copy(), -np.eye(size)
+    value = residual(means, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total)
     for _ in range(STEPS):
         if np.abs(value).max() <= TOLERANCE:
-            return unknowns, True
+            return True
         following = np.empty(size)
         for i in range(size):
-            following[i] = min(max(unknowns[i] - (inverse[i] * value).sum(), 0.0), 1.0)
-        step = following - unknowns
-        after = residual(following, region, rest, undo, forward, lines, arguments, cuts, total)
+            following[i] = min(max(means[i] - (inverse[i] * value).sum(), 0.0), 1.0)
+        step = following - means
+        after = residual(
+            following, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total
+        )
         change = after - value
-        unknowns, value = following, after
+        means, value = following, after
         seen, back = np.empty(size), np.empty(size)
         for i in range(size):
             seen[i] = (inverse[i] * change).sum()
@@ -116,4 +155,73 @@ def solve(start, region, rest, undo, forward, lines, arguments, cuts, total):
         if abs(scale) > 1e-30:
             for i in range(size):
                 inverse[i] += (step[i] - seen[i]) * back / scale
-    return unknowns, False
+    return False
+
+
+@compiled
+def judge(
+    real,
+    positions,
+    weight,
+    rest,
+    undo_kinds,
+    undo,
+    begin,
+    kinds,
+    numbers,
+    lines,
+    arguments,
+    cuts,
+    total,
+    levels,
+    tolerance,
+):
+    """What a row of arguments comes to on a sample of a region's pixels: see `Judgement`.
+
+    Args:
+        real: (3, S) in [0, 1].
+        positions: (2, S).
+        weight: how many pixels each stands for.
+        rest: as for `solve`, and what follows.
+        undo_kinds: see there.
+        undo: see there.
+        begin: how many steps undo what needs no means.
+        kinds: see there.
+        numbers: see there.
+        lines: see there.
+        arguments: see there.
+        cuts: see there.
+        total: see there.
+        levels: what composites are rounded to.
+        tolerance: how far outside [0, 1] counts as inside.
+
+    Returns:
+        (9,): lost, error, difference, means, deviations.
+    """
+    count = real.shape[1]
+    values, excess, no_weights = real.copy(), np.zeros(real.shape), real[:, :0]
+    run_steps(undo_kinds[:begin], undo[:begin], values, positions, excess, count)
+    found = True
+    if len(cuts):
+        start = np.empty(3 * len(cuts))
+        for i in range(len(start)):
+            start[i] = values[i % 3].mean()
+        region = (values, 1.0, no_weights, weight, positions)
+        found = solve(start, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total)
+    run_steps(undo_kinds[begin:], undo[begin:], values, positions, excess, count)
+    rounded = np.floor(values * levels + 0.5) / levels
+    read((rounded, 1.0, no_weights, weight, positions), rest, undo, kinds, numbers, lines, arguments, cuts, total)
+    harmonized, ignored = rounded.copy(), np.zeros(real.shape)
+    run_steps(kinds, numbers, harmonized, positions, ignored, count)
+    result, kept = np.zeros(9), 0
+    for i in range(count):
+        worst = max(excess[0, i], max(excess[1, i], excess[2, i]))
+        if found and worst <= tolerance:
+            kept += 1
+            for c in range(3):
+                result[1] += (harmonized[c, i] - real[c, i]) ** 2
+    result[0], result[1] = 1 - kept / count, result[1] / (3 * max(kept, 1))
+    result[2] = ((rounded - real) ** 2).mean() * 255 * 255
+    for c in range(3):
+        result[3 + c], result[6 + c] = rounded[c].mean(), rounded[c].std()
+    return result

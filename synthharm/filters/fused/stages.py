@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.filters.fused import passes, steps
-from synthharm.filters.fused.lowering import Step, Steps
+from synthharm.filters.fused.lowering import Steps
 from synthharm.filters.fused.scene import Floats
 
 FEWEST_FOR_TABLES = 8192  # pixels; below it, filling a table costs more than it saves
@@ -44,39 +43,40 @@ class Stages:
     exact: bool
 
     @classmethod
-    def of(cls, named: Sequence[tuple[str, Sequence[Step]]], levels: int, *, exact: bool, begin: bool) -> Stages:
+    def of(cls, made: Steps, levels: int, *, exact: bool, begin: bool) -> Stages:
         """Arrange steps.
 
         Args:
-            named: the steps in order, each with the name of the filter that they are of.
+            made: the steps in order.
             levels: the largest value of a channel.
             exact: see above.
             begin: whether the pass begins with levels.
         """
-        flat = [(name, step) for name, made in named for step in made]
-        runs = [(of_values, list(run)) for of_values, run in groupby(flat, lambda s: _of_value(s[1]))]
-        described = list[str]()
+        runs = _runs(made)
+        described, direct = list[str](), np.zeros(len(made), dtype=bool)
         first, first_excess = np.zeros((3, 0)), np.zeros((3, 0))
         if begin:
-            opening = runs.pop(0)[1] if runs and runs[0][0] else []
-            first, first_excess = _tabulate(opening, levels)
-            described.append(f"table of {levels + 1} levels: {_names(opening) or 'as they are'}")
-        kept, ends, tables, bounds = list[Step](), list[int](), list[Floats](), list[Floats]()
+            opening = runs.pop(0)[1] if runs and runs[0][0] else made.part(0, 0)
+            first = np.tile(np.arange(levels + 1) / levels, (3, 1))
+            first_excess = _run(opening, first)
+            described.append(f"table of {levels + 1} levels: {opening.names or 'as they are'}")
+        ends, tables, bounds, done = list[int](), list[Floats](), list[Floats](), len(made) - _length(runs)
         for of_values, run in runs:
-            if of_values and not exact and any(step[0] != steps.AFFINE for _, step in run):
+            if of_values and not exact and (run.kinds != steps.AFFINE).any():
                 table, bound = _interpolated(run)
                 tables.append(table)
                 bounds.append(bound)
-                described.append(f"table of {passes.INTERVALS} intervals: {_names(run)}")
+                described.append(f"table of {passes.INTERVALS} intervals: {run.names}")
             else:
-                kept += [step for _, step in run]
-                described.append(f"{'channel by channel' if of_values else 'pixel by pixel'}: {_names(run)}")
-            ends.append(len(kept))
+                direct[done : done + len(run)] = True
+                described.append(f"{'channel by channel' if of_values else 'pixel by pixel'}: {run.names}")
+            done += len(run)
+            ends.append(int(direct.sum()))
         real = np.float64 if exact else np.float32
         return cls(
             first.astype(real),
             first_excess.astype(real),
-            Steps.of(kept),
+            made.only(direct),
             np.array(ends, dtype=np.int64),
             np.array(tables, dtype=np.float64).reshape(-1, 3, passes.INTERVALS + 1, 2).astype(real),
             np.array(bounds, dtype=np.float64).reshape(-1, 3, 2),
@@ -119,12 +119,19 @@ class Stages:
         )
 
 
-def _of_value(step: Step) -> bool:
-    return step[0] < steps.FIRST_OF_PIXELS
+def _runs(made: Steps) -> list[tuple[bool, Steps]]:
+    """The steps in runs of those that map every channel by itself, and of those that do not."""
+    runs, start = list[tuple[bool, Steps]](), 0
+    of_values = made.kinds < steps.FIRST_OF_PIXELS
+    for end in range(1, len(made) + 1):
+        if end == len(made) or of_values[end] != of_values[start]:
+            runs.append((bool(of_values[start]), made.part(start, end)))
+            start = end
+    return runs
 
 
-def _names(run: Sequence[tuple[str, Step]]) -> str:
-    return ", ".join(dict.fromkeys(name for name, _ in run))
+def _length(runs: Sequence[tuple[bool, Steps]]) -> int:
+    return sum(len(run) for _, run in runs)
 
 
 def _run(made: Steps, values: Floats) -> Floats:
@@ -134,34 +141,30 @@ def _run(made: Steps, values: Floats) -> Floats:
     return excess
 
 
-def _tabulate(run: Sequence[tuple[str, Step]], levels: int) -> tuple[Floats, Floats]:
-    values = np.tile(np.arange(levels + 1) / levels, (3, 1))
-    excess = _run(Steps.of([step for _, step in run]), values)
-    return values, excess
-
-
-def _interpolated(run: Sequence[tuple[str, Step]]) -> tuple[Floats, Floats]:
+def _interpolated(made: Steps) -> tuple[Floats, Floats]:
     """A table (3, INTERVALS + 1, 2) of steps, and the bounds (3, 2) between which nothing is clamped."""
     grid = np.arange(passes.INTERVALS + 2) / passes.INTERVALS
     grid[-1] = 1  # read only at 1 itself, and there with weight 0
-    made = Steps.of([step for _, step in run])
     values = grid.reshape(3, -1).copy() if made.alike else np.tile(grid, (3, 1))
     clamped = (_run(made, values) > TOLERANCE).reshape(-1, len(grid))
     values = values.reshape(-1, len(grid))
     if made.alike:
         values, clamped = np.tile(values, (3, 1)), np.tile(clamped, (3, 1))
-    bounds = np.zeros((3, 2))
-    for c in range(3):
-        free = np.flatnonzero(~clamped[c])
-        if not len(free):
-            bounds[c] = 2, -1
-            continue
-        edges = (free[0] - 1, free[0]), (min(free[-1] + 1, passes.INTERVALS), free[-1])
-        for side, (outside, inside) in enumerate(edges):
-            nowhere = (-1.0, 2.0)[side]
-            at_end = outside < 0 or outside == inside or inside >= passes.INTERVALS
-            bounds[c, side] = nowhere if at_end else _edge(made, c, grid[outside], grid[inside])
+    bounds = np.array([_bounds(made, c, grid, clamped[c]) for c in range(3)])
     return np.stack([values[:, :-1], np.diff(values, axis=1)], axis=2), bounds
+
+
+def _bounds(made: Steps, channel: int, grid: Floats, clamped: NDArray[np.bool_]) -> tuple[float, float]:
+    """Between which values (lowest, highest) a channel is not clamped."""
+    free = np.flatnonzero(~clamped)
+    if not len(free):
+        return 2.0, -1.0
+    lowest, highest = -1.0, 2.0
+    if free[0] > 0:
+        lowest = _edge(made, channel, grid[free[0] - 1], grid[free[0]])
+    if free[-1] < len(grid) - 2:
+        highest = _edge(made, channel, grid[free[-1] + 1], grid[free[-1]])
+    return lowest, highest
 
 
 def _edge(made: Steps, channel: int, outside: float, inside: float) -> float:
