@@ -10,9 +10,10 @@ from torch import Tensor
 
 from synthharm.filters.chain import FilterChain
 from synthharm.filters.drawing import Judgement, Limits
-from synthharm.filters.fused import solver
+from synthharm.filters.fused import solver, steps
+from synthharm.filters.fused.lowering import Steps
 from synthharm.filters.fused.plan import check_compiled, pixelwise
-from synthharm.filters.fused.program import Program, needing
+from synthharm.filters.fused.program import Edges, Population, Program, needing, read_means, solve_means
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene, evenly
 from synthharm.filters.fused.stages import TOLERANCE
 
@@ -24,19 +25,19 @@ class SampleJudge:
     Args:
         chain: the filters.
         real: (3, S), the sample's values, float64.
+        alphas: (S,), the mask; those at soft edges come last.
         positions: (2, S), where they lie in the region.
-        weight: how many pixels each stands for.
+        weights: (3, S), how much each counts in the means.
         rest: the background.
-        total: (3,), how much all counts.
         limits: of which the levels are what composites are rounded to.
     """
 
     chain: FilterChain
     real: Floats
+    alphas: Floats
     positions: Floats
-    weight: float
+    weights: Floats
     rest: Entries
-    total: Floats
     limits: Limits
 
     @classmethod
@@ -48,17 +49,21 @@ class SampleJudge:
         """
         check_compiled(chain)
         picks = evenly(scene.inside, size)
-        rest = NOTHING
-        if chain.statistics == "image" and needing(chain):
+        alphas = scene.alphas[picks]
+        order = np.argsort(alphas < 1, kind="stable")
+        picks, alphas = picks[order], alphas[order]
+        rest, by_mask = NOTHING, chain.statistics == "foreground"
+        if not by_mask and needing(chain):
             mixed = pixelwise(chain)[1]
             rest = scene.background_sample(size) if mixed else scene.background(pixelwise=False)
+        weights = scene.inside / len(picks) * (alphas if by_mask else np.ones(len(alphas)))
         return cls(
             chain,
             np.ascontiguousarray(scene.pixels[:, picks] / scene.levels),
+            alphas,
             np.ascontiguousarray(scene.positions_of(scene.places[:, picks])),
-            scene.inside / len(picks),
+            np.tile(weights, (3, 1)),
             rest,
-            np.maximum(float(scene.inside) + rest.total, 1e-30),
             limits,
         )
 
@@ -69,22 +74,36 @@ class SampleJudge:
         return Judgement(lost, error, difference, found[:, 3:6], found[:, 6:])
 
     def _judge(self, row: list[float]) -> Floats:
-        program = Program.of(self.chain, row)
+        program, solid, levels = Program.of(self.chain, row), int((self.alphas == 1).sum()), self.limits.levels
+        edges = self._edges(solid)
+        values, places = self.real[:, :solid].copy(), self.positions[:, :solid].copy()
+        off = np.zeros(self.real.shape)
+        excess = off[:, :solid].copy()
+        _run(program.undoing(program.split, len(self.chain.filters)), values, places, excess)
+        if program.split:
+            region = Entries(values, self.weights[:, :solid].copy(), 0.0, places)
+            start = self.real.mean(axis=1)
+            if not solve_means(program, Population(region, self.rest, edges), program.split, start):
+                off[:] = 1
+        _run(program.undoing(0, program.split), values, places, excess)
+        off[:, :solid] = np.maximum(off[:, :solid], excess)
+        if solid < len(self.alphas):
+            off[:, solid:] = np.maximum(off[:, solid:], edges.solve(program))
+        composite = np.floor(np.concatenate([values, edges.composite], axis=1) * levels + 0.5) / levels
+        read_means(program, Population(Entries(composite, self.weights, 0.0, self.positions), self.rest))
+        forward = program.forward
         found: Floats = solver.judge(
-            self.real,
-            self.positions,
-            self.weight,
-            self.rest.given,
-            program.undo.kinds,
-            program.undo.numbers,
-            program.undo_starts[program.split],
-            program.forward.kinds,
-            program.forward.numbers,
-            program.lines,
-            program.arguments,
-            program.cuts,
-            self.total,
-            float(self.limits.levels),
-            TOLERANCE,
+            self.real, self.alphas, composite, off, self.positions, forward.kinds, forward.numbers, TOLERANCE
         )
         return found
+
+    def _edges(self, solid: int) -> Edges:
+        if solid == len(self.alphas):
+            return Edges()
+        targets = self.real[:, solid:].copy()
+        places, weights = self.positions[:, solid:].copy(), self.weights[:, solid:].copy()
+        return Edges(targets.copy(), targets, self.alphas[solid:].copy(), places, weights)
+
+
+def _run(made: Steps, values: Floats, positions: Floats, excess: Floats) -> None:
+    steps.run_steps(made.kinds, made.numbers, values, positions, excess, values.shape[1])

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from synthharm.filters.chain import FilterChain
 from synthharm.filters.fused import passes
 from synthharm.filters.fused.lowering import has_steps
-from synthharm.filters.fused.program import Population, Program, needing, read_means, solve_means
+from synthharm.filters.fused.program import Edges, Population, Program, needing, read_means, solve_means
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene
 from synthharm.filters.fused.stages import FEWEST_FOR_TABLES, Stages
 
+EDGE_TOLERANCE = 1e-5  # how near harmonizing must bring a pixel at a soft edge
+
 
 class NotCompiled(Exception):
-    """A chain, a mask or a solve that has no compiled form; says which and why."""
+    """A chain or a solve that has no compiled form; says which and why."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,18 @@ def pixelwise(chain: FilterChain, undone_from: int = 0) -> tuple[bool, bool]:
     return region, any(f.mixes_channels for f in chain.filters[: max(last, 0)])
 
 
-def population(chain: FilterChain, scene: Scene, region: Entries | None = None) -> Population:
-    """What counts in a chain's means, the region as given, or as it is in the scene."""
+def population(
+    chain: FilterChain, scene: Scene, region: Entries | None = None, edges: Edges | None = None
+) -> Population:
+    """What counts in a chain's means, the region and its soft edges as given, or all as it is in the scene."""
     inside, outside = pixelwise(chain)
     by_mask = chain.statistics == "foreground"
     if region is None and not (inside or outside or by_mask):
         return Population(scene.everything())
     if region is None:
         region = scene.foreground(pixelwise=inside, weighted=by_mask, positions=chain.needs_positions)
-    return Population(region, NOTHING if by_mask else scene.background(pixelwise=outside))
+    rest = NOTHING if by_mask else scene.background(pixelwise=outside)
+    return Population(region, rest, Edges() if edges is None else edges)
 
 
 def apply_region(chain: FilterChain, scene: Scene, values: Sequence[float]) -> NDArray[np.floating]:
@@ -109,27 +114,45 @@ def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], level
         levels: the largest value of a channel of the composite that will be written.
 
     Raises:
-        NotCompiled: a filter or a soft edge has no compiled form, or the means could not be solved for.
+        NotCompiled: a filter has no compiled form, or the means could not be solved for.
     """
     check_compiled(chain)
-    if scene.soft:
-        raise NotCompiled("soft edges are solved pixel by pixel")
     program, exact, count = Program.of(chain, values), _exact(scene, levels), len(chain.filters)
     bad, places = np.zeros(scene.inside, np.uint8), _positions(chain, scene)
     after = Stages.of(program.undoing(program.split, count), scene.levels, exact=exact, begin=True)
-    found = after.run(scene.pixels, places, bad)
-    if not program.split:
-        return Undone(found, bad == 0, after.described)
-    region, undone_from = _binned(found), program.split
-    if pixelwise(chain, program.split)[0]:
-        region = scene.foreground(pixelwise=True, weighted=False, positions=chain.needs_positions)
-        undone_from = count
-    start = found.mean(axis=1, dtype=np.float64)
-    if not solve_means(program, population(chain, scene, region), undone_from, start):
-        raise NotCompiled("the means could not be solved for")
-    before = Stages.of(program.undoing(0, program.split), scene.levels, exact=exact, begin=False)
-    before.go_on(found, places, bad)
-    return Undone(found, bad == 0, after.described + before.described)
+    found, described = after.run(scene.pixels, places, bad), after.described
+    edges = _edges(chain, scene)
+    if program.split:
+        region, undone_from = _binned(found[:, scene.solid] if scene.soft else found), program.split
+        if pixelwise(chain, program.split)[0]:
+            region, undone_from = scene.solid_pixels(positions=chain.needs_positions), count
+        start = found.mean(axis=1, dtype=np.float64)
+        if not solve_means(program, population(chain, scene, region, edges), undone_from, start):
+            raise NotCompiled("the means could not be solved for")
+        before = Stages.of(program.undoing(0, program.split), scene.levels, exact=exact, begin=False)
+        before.go_on(found, places, bad)
+        described += before.described
+    if scene.soft:
+        bad[~scene.solid] = edges.solve(program) > EDGE_TOLERANCE
+        found[:, ~scene.solid] = edges.composite
+        described += ("soft edges: pixel by pixel",)
+    return Undone(found, bad == 0, described)
+
+
+def _edges(chain: FilterChain, scene: Scene) -> Edges:
+    """The soft edges of a scene, with the real image for a start."""
+    if not scene.soft:
+        return Edges()
+    soft = ~scene.solid
+    targets, alphas = np.ascontiguousarray(scene.pixels[:, soft] / scene.levels), scene.alphas[soft]
+    by_mask = chain.statistics == "foreground"
+    return Edges(
+        targets.copy(),
+        targets,
+        alphas,
+        np.ascontiguousarray(scene.positions[:, soft]),
+        np.ascontiguousarray(np.broadcast_to(alphas if by_mask else 1.0, targets.shape)),
+    )
 
 
 def _exact(scene: Scene, levels: int) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from synthharm.filters.chain import FilterChain
 from synthharm.filters.fused import solver
 from synthharm.filters.fused.lowering import MEANS_KINDS, Step, Steps, lower, split_row
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats
+from synthharm.filters.fused.soft_edges import solve_edges
 
 UNKNOWN = (0.5, 0.5, 0.5)
 
@@ -90,21 +92,59 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Edges:
+    """The soft edges of a region, where a composite blends with what the chain makes of it.
+
+    Args:
+        composite: (3, P), written as it is found.
+        targets: (3, P), the real image.
+        alphas: (P,), the mask, strictly between 0 and 1.
+        positions: (2, P).
+        weights: (3, P), how much each pixel counts.
+    """
+
+    composite: Floats = field(default_factory=lambda: np.zeros((3, 0)))
+    targets: Floats = field(default_factory=lambda: np.zeros((3, 0)))
+    alphas: Floats = field(default_factory=lambda: np.zeros(0))
+    positions: Floats = field(default_factory=lambda: np.zeros((2, 0)))
+    weights: Floats = field(default_factory=lambda: np.zeros((3, 0)))
+
+    @property
+    def given(self) -> tuple[Any, ...] | None:
+        """All of it, as compiled functions take it; None if there are none."""
+        if not len(self.alphas):
+            return None
+        entries = Entries(self.composite, self.weights, 0.0, self.positions)
+        return self.composite, self.targets, self.alphas, self.positions, entries.given
+
+    def solve(self, program: Program) -> Floats:
+        """Find the composite for a program whose means are known; how far off (P,) the nearest found is."""
+        forward = program.forward
+        off: Floats = np.asarray(
+            solve_edges(self.composite, self.targets, self.alphas, self.positions, forward.kinds, forward.numbers)
+        )
+        return off
+
+
+@dataclass(frozen=True)
 class Population:
     """Everything that counts in the means.
 
     Args:
-        region: the foreground.
+        region: the foreground, but for its soft edges.
         rest: the background; no entries where the statistics are the foreground's.
+        edges: the soft edges.
     """
 
     region: Entries
     rest: Entries = NOTHING
+    edges: Edges = field(default_factory=Edges)
 
     @property
     def weight(self) -> Floats:
         """How much all counts, by channel (3,); above 0."""
-        return np.maximum(self.region.total + self.rest.total, 1e-30)
+        total: Floats = self.region.total + self.rest.total + self.edges.weights.sum(axis=1)
+        return np.maximum(total, 1e-30)
 
 
 def needing(chain: FilterChain) -> list[int]:
@@ -144,6 +184,7 @@ def solve_means(program: Program, population: Population, undone_from: int, star
     solved: bool = solver.solve(
         np.tile(start, len(program.cuts)),
         population.region.given,
+        population.edges.given,
         population.rest.given,
         program.undo.kinds,
         program.undo.numbers,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +23,21 @@ class Entries:
     """Values that enter the means: pixels, or the levels of a histogram.
 
     Args:
-        values: (3, E), levels or floats.
-        scale: what makes them values in [0, 1].
+        values: (3, E) in [0, 1].
         weights: (3, E), how much each counts, or (3, 0) where all count `weight`.
         weight: see there.
         positions: (2, E), or (2, 0) where all are (0, 0).
     """
 
-    values: NDArray[Any]
-    scale: float = 1.0
+    values: Floats
     weights: Floats = field(default_factory=lambda: ALIKE)
     weight: float = 1.0
     positions: Floats = field(default_factory=lambda: NOWHERE)
 
     @property
-    def given(self) -> tuple[NDArray[Any], float, Floats, float, Floats]:
+    def given(self) -> tuple[Floats, Floats, float, Floats]:
         """All of it, as compiled functions take it."""
-        return self.values, self.scale, self.weights, self.weight, self.positions
+        return self.values, self.weights, self.weight, self.positions
 
     @property
     def total(self) -> Floats:
@@ -128,6 +125,18 @@ class Scene:
         return found
 
     @cached_property
+    def solid(self) -> NDArray[np.bool_]:
+        """Which of the region's pixels (P,) do not lie at a soft edge."""
+        return np.asarray(self.alphas == 1)
+
+    def solid_pixels(self, *, positions: bool) -> Entries:
+        """The region but for its soft edges, pixel by pixel."""
+        if not self.soft:
+            return self.foreground(pixelwise=True, weighted=False, positions=positions)
+        places = np.ascontiguousarray(self.positions[:, self.solid]) if positions else NOWHERE
+        return Entries(np.ascontiguousarray(self.pixels[:, self.solid] / self.levels), positions=places)
+
+    @cached_property
     def positions(self) -> Floats:
         """Where each pixel lies in the region (2, P): see `region_positions`."""
         return self.positions_of(self.places)
@@ -160,7 +169,7 @@ class Scene:
         height, width = self.mask.shape
         outside = self.mask.size - self.inside
         levels, _ = passes.gather(self.image, self.mask, (0, height, 0, width), outside, True)
-        return Entries(levels, scale=1 / self.levels)
+        return Entries(levels / self.levels)
 
     def background_sample(self, size: int) -> Entries:
         """At most `size` pixels of the background, evenly spread over it."""
@@ -179,7 +188,7 @@ class Scene:
             return Entries(self._scale(), weights=weights)
         weights = np.ascontiguousarray(np.broadcast_to(self.alphas, self.pixels.shape)) if weighted else ALIKE
         places = self.positions if positions else NOWHERE
-        return Entries(self.pixels, 1 / self.levels, weights, 1.0, places)
+        return Entries(self.pixels / self.levels, weights, 1.0, places)
 
     def with_pixels(self, pixels: Image) -> Scene:
         """The same scene with other levels (3, P) in the region; `image` stays what it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthharm.filters.filter import EPSILON
+from synthharm.filters.fused.soft_edges import solve_edges
 from synthharm.filters.fused.steps import compiled, run_steps
 
 BLOCK = 1024  # entries held as floats at a time
@@ -18,11 +19,11 @@ TEMPERATURE, CONTRAST = 0, 1  # the filters whose lines follow from the means at
 def line_of_means(kind, argument, inverse, means, numbers):
     """Write the line a v + b of a filter that needs the means (3,) of its input into its step's numbers (3, 8)."""
     if kind == TEMPERATURE:
-        half = abs(argument) / 2
-        shifted = means + np.array([max(-argument, 0.0), half, max(argument, 0.0)])
-        grey, new_grey = (means[0] + means[1] + means[2]) / 3, (shifted[0] + shifted[1] + shifted[2]) / 3
+        shifts = (max(-argument, 0.0), abs(argument) / 2, max(argument, 0.0))
+        grey = (means[0] + means[1] + means[2]) / 3
+        new_grey = grey + (shifts[0] + shifts[1] + shifts[2]) / 3
         for c in range(3):
-            gain = 1 + (new_grey / (shifted[c] + EPSILON) - grey / (means[c] + EPSILON))
+            gain = 1 + (new_grey / (means[c] + shifts[c] + EPSILON) - grey / (means[c] + EPSILON))
             numbers[c, 0] = 1 / max(gain, EPSILON) if inverse else gain
             numbers[c, 1] = 0
     else:
@@ -35,37 +36,45 @@ def line_of_means(kind, argument, inverse, means, numbers):
 
 
 @compiled
-def add_up(values, scale, weights, weight, positions, kinds, numbers, cuts, sums):
-    """Run steps over entries, and add them up on the way.
+def add_up(entries, undo_kinds, undo, kinds, numbers, cuts, total, means):
+    """Undo a chain on entries, run it again, and add up their shares of the means on the way.
 
     Args:
-        values: (3, E), levels or floats.
-        scale: what makes them values in [0, 1].
-        weights: (3, E), how much each entry counts, or (3, 0) where all count `weight`.
-        weight: see there.
-        positions: (2, E), or (2, 0) where all are (0, 0).
-        kinds: (S,) of the steps.
+        entries: values (3, E) in [0, 1]; how much each counts (3, E), or (3, 0) where all count alike; how much
+            that is; positions (2, E), or (2, 0) where all are (0, 0).
+        undo_kinds: (U,) of the steps that undo, none for a background.
+        undo: (U, 3, NUMBERS) of these steps.
+        kinds: (S,) of the steps that run the chain.
         numbers: (S, 3, NUMBERS) of these steps.
-        cuts: (D,), ascending: after how many steps to add up.
-        sums: (D, 3), to which the weighted sums are added.
+        cuts: (D,), ascending: after how many of them to add up.
+        total: (3,), how much all entries of all kinds count.
+        means: (3 D,), to which the shares are added.
     """
+    values, weights, weight, positions = entries
     buffer, excess, places = np.empty((3, BLOCK)), np.zeros((3, BLOCK)), np.zeros((2, BLOCK))
     for start in range(0, values.shape[1], BLOCK):
         count = min(BLOCK, values.shape[1] - start)
         for c in range(3):
             for i in range(count):
-                buffer[c, i] = values[c, start + i] * scale
+                buffer[c, i] = values[c, start + i]
         if positions.shape[1]:
-            places[:, :count] = positions[:, start : start + count]
+            for c in range(2):
+                for i in range(count):
+                    places[c, i] = positions[c, start + i]
+        run_steps(undo_kinds, undo, buffer, places, excess, count)
         done = 0
         for d in range(len(cuts)):
             run_steps(kinds[done : cuts[d]], numbers[done : cuts[d]], buffer, places, excess, count)
             done = cuts[d]
             for c in range(3):
-                total = 0.0
-                for i in range(count):
-                    total += buffer[c, i] * (weights[c, start + i] if weights.shape[1] else weight)
-                sums[d, c] += total
+                share = 0.0
+                if weights.shape[1]:
+                    for i in range(count):
+                        share += buffer[c, i] * weights[c, start + i]
+                else:
+                    for i in range(count):
+                        share += buffer[c, i] * weight
+                means[3 * d + c] += share / total[c]
 
 
 @compiled
@@ -75,50 +84,61 @@ def write_lines(means, undo, forward, lines, arguments):
     `lines` (L, 5) names them: whether it is of those that undo, which step, its kind, the place of its means, and
     whether it is the inverse. `arguments` (L,) are those of their filters.
     """
+    taken = np.empty(3)
     for i in range(len(lines)):
-        place = 3 * lines[i, 3]
+        for c in range(3):
+            taken[c] = max(means[3 * lines[i, 3] + c], 0.0)
         numbers = undo if lines[i, 0] else forward
-        taken = np.maximum(means[place : place + 3], 0)
         line_of_means(lines[i, 2], arguments[i], lines[i, 4] == 1, taken, numbers[lines[i, 1]])
 
 
 @compiled
-def add_both(region, rest, undo_kinds, undo, kinds, numbers, cuts, total):
-    """The means (D, 3) after so many of the forward steps, of a region that is undone first and the rest."""
-    sums = np.zeros((len(cuts), 3))
-    all_kinds, all_numbers = np.concatenate((undo_kinds, kinds)), np.concatenate((undo, numbers))
-    after = cuts + len(undo_kinds)
-    add_up(region[0], region[1], region[2], region[3], region[4], all_kinds, all_numbers, after, sums)
-    add_up(rest[0], rest[1], rest[2], rest[3], rest[4], kinds, numbers, cuts, sums)
-    return sums / total
-
-
-@compiled
 def read(region, rest, undo, kinds, numbers, lines, arguments, cuts, total):
-    """The means of a composite, one filter that needs them after the other; the steps that depend on them too."""
+    """Read the means of a composite, one filter that needs them after the other, and write the steps of them."""
     means = np.zeros(3 * len(cuts))
     for d in range(len(cuts)):
-        found = add_both(region, rest, kinds[:0], numbers[:0], kinds, numbers, cuts[d : d + 1], total)
-        means[3 * d : 3 * d + 3] = found[0]
+        found = np.zeros(3)
+        for entries in (region, rest):
+            add_up(entries, kinds[:0], numbers[:0], kinds, numbers, cuts[d : d + 1], total, found)
+        for c in range(3):
+            means[3 * d + c] = found[c]
         write_lines(means, undo, numbers, lines, arguments)
 
 
 @compiled
-def residual(means, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total):
-    """How far the means (3 D,) that come out of a composite miss those that went into it."""
-    write_lines(means, undo, numbers, lines, arguments)
-    found = add_both(region, rest, undo_kinds[begin:], undo[begin:], kinds, numbers, cuts, total)
-    return found.ravel() - means
+def improve(inverse, means, value, step, change):
+    """Correct an inverse Jacobian by what a step changed (Broyden, 1965); the means after the next step."""
+    size = len(means)
+    seen, back = np.empty(size), np.empty(size)
+    scale = 0.0
+    for i in range(size):
+        seen[i], back[i] = 0.0, 0.0
+        for j in range(size):
+            seen[i] += inverse[i, j] * change[j]
+            back[i] += inverse[j, i] * step[j]
+        scale += step[i] * seen[i]
+    if abs(scale) > 1e-30:
+        for i in range(size):
+            for j in range(size):
+                inverse[i, j] += (step[i] - seen[i]) * back[j] / scale
+    following = means.copy()
+    for i in range(size):
+        for j in range(size):
+            following[i] -= inverse[i, j] * value[j]
+        following[i] = min(max(following[i], 0.0), 1.0)
+    return following
 
 
 @compiled
-def solve(start, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total):
-    """Solve residual(x) = 0 in [0, 1] (Broyden, 1965), from the step of a fixed-point iteration on.
+def solve(start, region, edges, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total):
+    """Find the means at which the composite that follows from them has just these, from a fixed-point step on.
 
     Args:
         start: (3 D,), about the means.
-        region: what `add_up` takes first, of the region.
-        rest: the same of the background.
+        region: what `add_up` takes first, of the region but for its soft edges.
+        edges: what `solve_edges` takes first, of these, and what `add_up` does; None if there are none. Both hold
+            the composite, which is written.
+        rest: what `add_up` takes first, of the background.
         undo_kinds: (U,) of the steps that undo the chain.
         undo: (U, 3, NUMBERS) of these; those that depend on the means are written.
         begin: how many of them are done already.
@@ -134,94 +154,63 @@ def solve(start, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, a
     """
     size = len(start)
     means, inverse = start.copy(), -np.eye(size)
-    value = residual(means, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total)
+    before, value = np.zeros(size), np.zeros(size)
+    step, change = np.zeros(size), np.zeros(size)
     for _ in range(STEPS):
-        if np.abs(value).max() <= TOLERANCE:
+        write_lines(means, undo, numbers, lines, arguments)
+        found, worst = np.zeros(size), 0.0
+        add_up(region, undo_kinds[begin:], undo[begin:], kinds, numbers, cuts, total, found)
+        add_up(rest, undo_kinds[:0], undo[:0], kinds, numbers, cuts, total, found)
+        if edges is not None:
+            solve_edges(edges[0], edges[1], edges[2], edges[3], kinds, numbers)
+            add_up(edges[4], undo_kinds[:0], undo[:0], kinds, numbers, cuts, total, found)
+        for i in range(size):
+            value[i] = found[i] - means[i]
+            change[i] = value[i] - before[i]
+            before[i] = value[i]
+            worst = max(worst, abs(value[i]))
+        if worst <= TOLERANCE:
             return True
-        following = np.empty(size)
+        following = improve(inverse, means, value, step, change)
         for i in range(size):
-            following[i] = min(max(means[i] - (inverse[i] * value).sum(), 0.0), 1.0)
-        step = following - means
-        after = residual(
-            following, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total
-        )
-        change = after - value
-        means, value = following, after
-        seen, back = np.empty(size), np.empty(size)
-        for i in range(size):
-            seen[i] = (inverse[i] * change).sum()
-            back[i] = (inverse[:, i] * step).sum()
-        scale = (step * seen).sum()
-        if abs(scale) > 1e-30:
-            for i in range(size):
-                inverse[i] += (step[i] - seen[i]) * back / scale
+            step[i] = following[i] - means[i]
+            means[i] = following[i]
     return False
 
 
 @compiled
-def judge(
-    real,
-    positions,
-    weight,
-    rest,
-    undo_kinds,
-    undo,
-    begin,
-    kinds,
-    numbers,
-    lines,
-    arguments,
-    cuts,
-    total,
-    levels,
-    tolerance,
-):
-    """What a row of arguments comes to on a sample of a region's pixels: see `Judgement`.
+def judge(real, alphas, composite, off, positions, kinds, numbers, tolerance):
+    """What a composite comes to on a sample of a region's pixels: see `Judgement`.
 
     Args:
         real: (3, S) in [0, 1].
+        alphas: (S,), the mask.
+        composite: (3, S), rounded.
+        off: (3, S), how far outside [0, 1], or off, it was when it was found.
         positions: (2, S).
-        weight: how many pixels each stands for.
-        rest: as for `solve`, and what follows.
-        undo_kinds: see there.
-        undo: see there.
-        begin: how many steps undo what needs no means.
-        kinds: see there.
-        numbers: see there.
-        lines: see there.
-        arguments: see there.
-        cuts: see there.
-        total: see there.
-        levels: what composites are rounded to.
-        tolerance: how far outside [0, 1] counts as inside.
+        kinds: (K,) of the steps that run the chain.
+        numbers: (K, 3, NUMBERS) of these.
+        tolerance: how far off counts as recoverable.
 
     Returns:
         (9,): lost, error, difference, means, deviations.
     """
     count = real.shape[1]
-    values, excess, no_weights = real.copy(), np.zeros(real.shape), real[:, :0]
-    run_steps(undo_kinds[:begin], undo[:begin], values, positions, excess, count)
-    found = True
-    if len(cuts):
-        start = np.empty(3 * len(cuts))
-        for i in range(len(start)):
-            start[i] = values[i % 3].mean()
-        region = (values, 1.0, no_weights, weight, positions)
-        found = solve(start, region, rest, undo_kinds, undo, begin, kinds, numbers, lines, arguments, cuts, total)
-    run_steps(undo_kinds[begin:], undo[begin:], values, positions, excess, count)
-    rounded = np.floor(values * levels + 0.5) / levels
-    read((rounded, 1.0, no_weights, weight, positions), rest, undo, kinds, numbers, lines, arguments, cuts, total)
-    harmonized, ignored = rounded.copy(), np.zeros(real.shape)
+    harmonized, ignored = composite.copy(), np.zeros(real.shape)
     run_steps(kinds, numbers, harmonized, positions, ignored, count)
     result, kept = np.zeros(9), 0
     for i in range(count):
-        worst = max(excess[0, i], max(excess[1, i], excess[2, i]))
-        if found and worst <= tolerance:
-            kept += 1
-            for c in range(3):
-                result[1] += (harmonized[c, i] - real[c, i]) ** 2
+        recoverable = max(off[0, i], max(off[1, i], off[2, i])) <= tolerance
+        kept += recoverable
+        for c in range(3):
+            if recoverable:
+                blended = harmonized[c, i] * alphas[i] + composite[c, i] * (1 - alphas[i])
+                result[1] += (blended - real[c, i]) ** 2
+            result[2] += (composite[c, i] - real[c, i]) ** 2
+            result[3 + c] += composite[c, i] / count
+            result[6 + c] += composite[c, i] ** 2 / count
     result[0], result[1] = 1 - kept / count, result[1] / (3 * max(kept, 1))
-    result[2] = ((rounded - real) ** 2).mean() * 255 * 255
+    result[2] *= 255 * 255 / (3 * count)
     for c in range(3):
-        result[3 + c], result[6 + c] = rounded[c].mean(), rounded[c].std()
+        result[6 + c] = np.sqrt(max(result[6 + c] - result[3 + c] ** 2, 0.0))
     return result
