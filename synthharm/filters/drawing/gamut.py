@@ -10,23 +10,24 @@ from torch import Tensor
 from synthharm.filters.drawing.judge import Judgement
 from synthharm.filters.drawing.task import Drawn, Task, shrink
 
+SWEEPS = 2
 HALVINGS = 4  # of an interval whose end costs too much: it is found to a sixteenth of the span
-RETREATS = 3  # halvings of an argument that costs too much although both ends of its interval do not
+RETREATS = 3  # halvings of a step that costs too much although both ends of its interval do not
 
 
 @dataclass(frozen=True)
 class Gamut:
     """Draw each argument uniformly in the part of its span in which the region stays within the limits.
 
-    The arguments come one after the other, in an order drawn for each image. Each one's interval around neutral is
-    found with those before it as drawn and those after it neutral: the ends of the span are tried first, and by
-    halving where they cost too much. No draw is thrown away, and `Arguments.attempts` is 1.
+    The arguments come one after the other, in an order drawn for each image, and each is drawn in the interval
+    that the others as they stand leave to it: the ends of the span are tried first, and by halving where they cost
+    too much. That is gone through twice (Gibbs sampling from neutral), for what comes first finds the others
+    neutral, and none of them yet makes room for it. No draw is thrown away, and `Arguments.attempts` is 1.
 
     What `Span` draws is uniform among all that the region can take, as long as one of its draws is taken. Where
     next to none is, since clipped whites allow an argument hardly any change, or since a chain is long, `Span`
-    shrinks all arguments together to almost nothing, and these still reach as far as each of them can. They are
-    not uniform among all that the region can take: the argument that comes first finds the others neutral, and
-    none of them yet makes room for it. About 35 rows are judged for an image and the paper's six filters.
+    shrinks all arguments together to almost nothing, and these still reach as far as each of them can. About 70
+    rows are judged for an image and the paper's six filters.
 
     Example:
         >>> from synthharm.filters import FilterChain
@@ -40,48 +41,51 @@ class Gamut:
     def draw(self, task: Task) -> Drawn:
         """See `Strategy`."""
         everything, columns = task.everything(), len(task.columns)
-        numbers = task.uniform(everything, 2 * columns)
-        orders, places = numbers[:, :columns], numbers[:, columns:]
-        offsets = torch.zeros_like(places)
-        for column, place in zip(orders.argsort(dim=1).T, places.T, strict=True):
-            below, above = _interval(task, offsets, column)
-            moved = offsets.clone()
-            moved[everything, column] = -below + place * (below + above)
-            offsets = _retreat(task, moved, column)
+        offsets = torch.zeros(task.images, columns).to(task.neutral)
+        for _ in range(SWEEPS):
+            numbers = task.uniform(everything, 2 * columns)
+            orders, places = numbers[:, :columns].argsort(dim=1), numbers[:, columns:]
+            for column, place in zip(orders.T, places.T, strict=True):
+                lowest, highest = _interval(task, offsets, column)
+                moved = offsets.clone()
+                moved[everything, column] = lowest + place * (highest - lowest)
+                offsets = _retreat(task, offsets, moved, column)
         passed = _judge(task, everything, offsets).within(task.limits)
         drawn = Drawn(offsets, torch.ones_like(offsets[:, 0]), attempts=torch.ones_like(everything))
         return shrink(task.judge, task.neutral, drawn, passed, task.limits)
 
 
 def _interval(task: Task, offsets: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-    """How far below and above neutral (N,) each image's argument `column` (N,) may be, the others as they are."""
-    images = task.everything().repeat(2)
-    ends = torch.cat([-task.spans[column], task.spans[column]])
+    """The lowest and highest offset (N,) of each image's argument `column` (N,), the others as they are."""
+    images, start = task.everything().repeat(2), offsets[task.everything(), column].repeat(2)
+    ways = torch.cat([-task.spans[column], task.spans[column]]) - start  # to the ends of the span
     column = column.repeat(2)
-    inside, outside = torch.zeros_like(ends), torch.ones_like(ends)  # shares of the way to the ends
-    rows = torch.nonzero(ends)[:, 0]
+    inside, outside = torch.zeros_like(ways), torch.ones_like(ways)  # shares of the way
+    rows = torch.nonzero(ways)[:, 0]
     for step in range(HALVINGS + 1):
         tried = outside[rows] if step == 0 else (inside[rows] + outside[rows]) / 2
         moved = offsets[images[rows]]
-        moved[torch.arange(len(rows), device=rows.device), column[rows]] = tried * ends[rows]
+        moved[torch.arange(len(rows), device=rows.device), column[rows]] = start[rows] + tried * ways[rows]
         passed = _judge(task, images[rows], moved).within(task.limits)
         inside[rows[passed]] = tried[passed]
         outside[rows[~passed]] = tried[~passed]
         rows = rows[~passed] if step == 0 else rows
         if not len(rows):
             break
-    below, above = (inside * ends).abs().reshape(2, -1)
-    return below, above
+    lowest, highest = (start + inside * ways).reshape(2, -1)
+    return lowest, highest
 
 
-def _retreat(task: Task, offsets: Tensor, column: Tensor) -> Tensor:
-    """Halve argument `column` (N,) where it costs too much, and make it neutral in the end."""
-    offsets = offsets.clone()
-    rows = torch.nonzero(offsets[task.everything(), column])[:, 0]
+def _retreat(task: Task, before: Tensor, offsets: Tensor, column: Tensor) -> Tensor:
+    """Halve the step of argument `column` (N,) where it costs too much, and take it back in the end."""
+    offsets, everything = offsets.clone(), task.everything()
+    start = before[everything, column]
+    rows = torch.nonzero(offsets[everything, column] != start)[:, 0]
     for left in reversed(range(RETREATS + 1)):
         if len(rows):
             rows = rows[~_judge(task, rows, offsets[rows]).within(task.limits)]
-            offsets[rows, column[rows]] *= 0.5 if left else 0.0
+            there = offsets[rows, column[rows]]
+            offsets[rows, column[rows]] = (there + start[rows]) / 2 if left else start[rows]
     return offsets
 
 
