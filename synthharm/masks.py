@@ -17,6 +17,7 @@ from synthharm.errors import Unusable
 from synthharm.imagefile import MAX_PIXELS, DecodedFile, decode, reduce_depth
 
 THRESHOLD = 128
+SINGLE = 1e-3  # pixels: the single precision of distances may put one of 5 a hair above it
 Depth = TypeVar("Depth", np.uint8, np.uint16)
 
 
@@ -132,8 +133,7 @@ def boundary_band(mask: NDArray[np.uint8], width: float) -> NDArray[np.bool_]:
         cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         for side in (inside, ~inside)
     ]
-    # The transform's single precision may put a distance of 5 a hair above it.
-    return np.asarray(np.maximum(*depth) <= width + 1e-3) if width > 0 else np.zeros(mask.shape, dtype=np.bool_)
+    return np.asarray(np.maximum(*depth) <= width + SINGLE) if width > 0 else np.zeros(mask.shape, dtype=np.bool_)
 
 
 def surroundings(mask: NDArray[np.uint8], share: float = 0.5) -> NDArray[np.bool_]:
@@ -156,7 +156,8 @@ def surroundings(mask: NDArray[np.uint8], share: float = 0.5) -> NDArray[np.bool
     if inside.all() or not inside.any():
         return np.zeros(mask.shape, dtype=np.bool_)
     distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(~inside & (distance <= max(1.0, share * float(inside.sum()) ** 0.5)))
+    reach = max(1.0, share * float(inside.sum()) ** 0.5)
+    return np.asarray(~inside & (distance <= reach + SINGLE))
 
 
 def check_mask(mask: NDArray[np.uint8], size: tuple[int, int], name: str) -> None:

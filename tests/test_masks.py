@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from synthharm.errors import Unusable
-from synthharm.masks import binarize, boundary_band, check_mask, decode_mask, feather
+from synthharm.masks import binarize, boundary_band, check_mask, decode_mask, feather, surroundings
 
 RNG = np.random.default_rng(11)
 INSIDE = RNG.random((7, 10)) > 0.5
@@ -155,6 +155,45 @@ def test_boundary_band_is_what_lies_within_a_distance_of_the_other_side(mask: np
 def test_boundary_band_refuses() -> None:
     with pytest.raises(ValueError, match="-1"):
         boundary_band(SOFT, -1)
+
+
+@st.composite
+def rectangles(draw: st.DrawFn) -> np.ndarray:
+    """A picture of 26 x 26 pixels with one rectangle inside."""
+    mask = np.zeros((26, 26), np.uint8)
+    (top, bottom), (left, right) = (sorted(draw(st.tuples(*[st.integers(0, 26)] * 2))) for _ in range(2))
+    mask[top:bottom, left:right] = 255
+    return mask
+
+
+@settings(deadline=None, max_examples=200)
+@given(rectangles() | MASKS, st.sampled_from([0.1, 0.25, 0.5, 1.0]))
+def test_surroundings_are_the_background_near_a_region(mask: np.ndarray, share: float) -> None:
+    inside = mask > 0
+    foreground, everywhere = np.argwhere(inside), np.argwhere(mask >= 0)
+    squared = ((everywhere[:, None] - foreground[None]) ** 2).sum(-1).min(axis=1, initial=10**6)
+    near = (squared <= max(1.0, share**2 * inside.sum())).reshape(mask.shape)
+    np.testing.assert_array_equal(surroundings(mask, share), near & ~inside)
+    assert surroundings(mask).any() == (0 < inside.sum() < inside.size)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_surroundings_include_what_lies_just_as_far_as_they_reach(share: float) -> None:
+    rows, columns = np.indices((60, 60))
+    for height, width in np.ndindex(20, 20):
+        mask = np.zeros((60, 60), np.uint8)
+        mask[20 : 21 + height, 20 : 21 + width] = 255
+        down = np.maximum(np.maximum(20 - rows, rows - 20 - height), 0)
+        right = np.maximum(np.maximum(20 - columns, columns - 20 - width), 0)
+        near = down**2 + right**2 <= max(1, share**2 * (mask > 0).sum())
+        np.testing.assert_array_equal(surroundings(mask, share), near & (mask == 0))
+
+
+def test_surroundings_begin_where_a_soft_region_ends() -> None:
+    soft = np.uint8([[0, 0, 0, 1, 128, 255, 0, 0, 0]])
+    np.testing.assert_array_equal(surroundings(soft)[0], [0, 0, 1, 0, 0, 0, 1, 0, 0])
+    assert surroundings(soft).dtype == np.bool_
+    assert surroundings(soft, 2.0)[0].sum() == 6
 
 
 def test_check_mask() -> None:

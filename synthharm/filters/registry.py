@@ -40,6 +40,11 @@ def find_filter(name: str) -> Filter:
         Traceback (most recent call last):
         ValueError: no filter is called 'shadows' (did you mean 'shadow'?); there are brightness, contrast, ...
     """
+    if name == "lut" or name.endswith(".cube"):
+        raise ValueError(
+            f"{name!r} is a table of colours, which has no inverse and no name here: it can be applied, by "
+            f"synthharm.filters.lut_filter, and not undone; there are {', '.join(FILTERS)}"
+        )
     if name not in FILTERS:
         near = get_close_matches(name, FILTERS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""

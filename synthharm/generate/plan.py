@@ -75,9 +75,10 @@ class Plan:
     def others(
         self, sample: int, attempt: int, count: int, among: NDArray[np.int64] | None = None
     ) -> NDArray[np.int64]:
-        """Regions by chance, for what a sample is compared with: `count` of those given, or of all."""
+        """Regions by chance, for what a sample is compared with: up to `count` of those given, or of all."""
         stream = _stream(self.recipe.seed, OTHERS, sample, attempt)
-        places = stream.integers(self.index.regions if among is None else len(among), size=count)
+        known = self.index.regions if among is None else len(among)
+        places = stream.choice(known, size=min(count, known), replace=False)
         return places if among is None else among[places]
 
     def split(self, photo: int, checksum: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,14 @@ from synthharm.composites import harmonize
 from synthharm.composites.encoding import decode_image, encode_png
 from synthharm.errors import SynthharmError
 from synthharm.files import write_atomically
+from synthharm.filters import FilterChain
 from synthharm.generate.plan import Plan
 from synthharm.generate.sample import Maker, Sample
 from synthharm.generate.threads import one_thread
 from synthharm.recipe import Recipe, as_recipe
 from synthharm.report import Row, contact_sheet
+
+MOST_ARGUMENTS = 6  # in a caption
 
 
 def make_preview(
@@ -58,7 +61,21 @@ def _row(maker: Maker, sample: Sample) -> Row:
     shown = image if image.dtype == np.uint8 else np.rint(image / 257).astype(np.uint8)
     harmonized = shown.copy()
     harmonized[composite.mask > 0] = np.rint(harmonize(image, composite.mask, maker.chain, values) * 255)
-    arguments = "  ".join(f"{name} {value:+.2f}" for name, value in record.arguments.items())
     measured = f"fMSE {record.measured['foreground_mse']:.0f}, back to {record.measured['recovery_psnr']:.1f} dB"
     mask = np.repeat(composite.mask[:, :, None], 3, axis=2)
-    return Row((composite.real, mask, shown, harmonized), f"{arguments}   {measured}")
+    arguments = _describe_arguments(maker.chain, record.arguments)
+    return Row((composite.real, mask, shown, harmonized), f"{measured}   {arguments}")
+
+
+def _describe_arguments(chain: FilterChain, arguments: Mapping[str, float]) -> str:
+    """The arguments that are farthest from neutral, as a share of their spans, and how many more there are."""
+
+    def share(column: str) -> float:
+        parameter = chain.parameters[chain.columns.index(column)]
+        offset = abs(arguments[column] - parameter.neutral)
+        return offset / (chain.spans.get(column, parameter.span) or parameter.span)
+
+    farthest = sorted(arguments, key=share, reverse=True)[:MOST_ARGUMENTS]
+    named = [f"{column} {arguments[column]:+.3f}" for column in farthest]
+    left = len(arguments) - len(farthest)
+    return "  ".join([*named, f"and {left} more"] if left else named)

@@ -16,7 +16,7 @@ from synthharm.generate.plan import Plan
 from synthharm.masks import surroundings
 from synthharm.sources import Index, RegionEntry, Source, load_region
 
-TRIES = 10  # other regions looked at before a sample goes without
+TRIES = 50  # other regions looked at before a sample goes without: a tenth of the photos may be a whole split
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ReferenceColours:
 
 
 def reference_colours(
-    plan: Plan, source: Source, toward: str, region: RegionEntry, split: str, sample: int, attempt: int
+    plan: Plan, source: Source, toward: str, region: RegionEntry, checksum: str, sample: int, attempt: int
 ) -> ReferenceColours:
     """Find the colours for a sample, in another photo of its split.
 
@@ -42,7 +42,7 @@ def reference_colours(
         source: of its photos.
         toward: "category" for a region of the same category, "surroundings" for what surrounds any region.
         region: the sample's own.
-        split: the sample's.
+        checksum: the sha256 of its photo, which the source may have twice.
         sample: its number.
         attempt: which of its regions it is.
 
@@ -52,17 +52,19 @@ def reference_colours(
     among = None
     if toward == "category":
         among = _regions_of(plan.index.path, plan.index.digest, region.category)
+    split, passed_over = plan.split(region.photo, checksum), {region.photo}
     trouble = "there is none"
     for number in plan.others(sample, attempt, TRIES, among):
-        entry = plan.index.region(number)
-        if entry.photo == region.photo:
+        entry = plan.index.region(int(number))
+        if entry.photo in passed_over:
             continue
         try:
-            photo, mask = load_region(source, plan.index, number, soft=False)
+            photo, mask = load_region(source, plan.index, int(number), soft=False)
         except Unusable as error:
             trouble = f"{error.name}: {error.detail}"
             continue
-        if plan.split(entry.photo, photo.sha256) != split:
+        if photo.sha256 == checksum or plan.split(entry.photo, photo.sha256) != split:
+            passed_over.add(entry.photo)
             continue
         where = mask > 0 if toward == "category" else surroundings(mask)
         if not where.any():
@@ -72,7 +74,8 @@ def reference_colours(
         return ReferenceColours(ColourStatistics.of(photo.pixels, where), described)
     own = plan.index.photo(region.photo)
     wanted = f"a region of {region.category!r}" if toward == "category" else "a region"
-    raise Unusable(own.key, "no reference", f"region {region.id}: no other photo has {wanted} to go by: {trouble}")
+    detail = f"region {region.id}: no other photo of {split} has {wanted} to go by: {trouble}"
+    raise Unusable(own.key, "no reference", detail)
 
 
 @lru_cache(maxsize=1024)

@@ -76,9 +76,10 @@ class Maker:
             raise Unusable(photo.key, "empty mask", f"region {entry.id}: no pixel is left inside")
         seed = self.plan.seed(number, attempt)
         generator = torch.Generator().manual_seed(seed)
-        split, fitted = self.plan.split(entry.photo, photo.sha256), None
+        fitted = None
         if isinstance(recipe.draw, ReferenceDraw):
-            fitted = reference_colours(self.plan, self.source, recipe.draw.toward, entry, split, number, attempt)
+            toward, own = recipe.draw.toward, photo.sha256
+            fitted = reference_colours(self.plan, self.source, toward, entry, own, number, attempt)
         drawn = strategy(recipe, None if fitted is None else fitted.statistics)
         composite = retouch(photo.pixels, mask, self.chain, generator, limits(recipe), drawn)
         if not composite.recoverable.any():

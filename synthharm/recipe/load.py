@@ -11,17 +11,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from synthharm.errors import SynthharmError
-from synthharm.recipe.draws import CellSection, ScoresDraw
+from synthharm.recipe.draws import ScoresDraw
 from synthharm.recipe.mistakes import describe_mistake
 from synthharm.recipe.recipe import Recipe
 from synthharm.recipe.sources import HuggingFace
 from synthharm.yamlfile import Document, parse_override, parse_yaml
 
+SET = "--set "  # how the place of what an override sets begins
+
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe, a YAML file, with overrides such as `chain.statistics=foreground` on top.
 
-    A relative path is taken from the recipe's folder; one in an override from the working directory.
+    A relative path is taken from the recipe's folder; one in an override from the working directory. What comes
+    back names no scores file: its cells are in the recipe, which depends on no other file.
 
     Raises:
         SynthharmError: the file cannot be read, or what it says is not a recipe. Every mistake is listed, with its
@@ -33,29 +36,29 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise SynthharmError(f"recipe {path}: cannot be read: {error}") from error
     document = parse_yaml(text, str(path))
-    folders = {"data": path.parent, "file": path.parent}
     for override in overrides:
         keys, value = parse_override(override)
-        if keys[-1] in folders:
-            folders[str(keys[-1])] = Path()
-        document = document.replaced(keys, value, f"--set {override}")
+        if keys[:2] == ["chain", "spans"]:
+            keys[2:] = [".".join(keys[2:])] if keys[2:] else []  # an argument's name may hold a dot of its own
+        document = document.replaced(keys, value, f"{SET}{override}")
     recipe = check_recipe(document)
-    draw = recipe.draw
-    if isinstance(draw, ScoresDraw) and draw.file:
-        draw = _with_cells(draw, folders["file"] / draw.file)
-    return recipe.model_copy(update={"data": _locate_data(recipe, folders["data"]), "draw": draw})
+    if isinstance(recipe.draw, ScoresDraw) and recipe.draw.file is not None:
+        recipe = check_recipe(_with_cells(document, _folder(document, ("draw", "file")) / recipe.draw.file))
+    return recipe.model_copy(update={"data": _locate_data(recipe, _folder(document, ("data",)))})
 
 
 def as_recipe(recipe: Recipe | str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe, from its file if it is not one yet.
 
     Raises:
-        SynthharmError: as `load_recipe`, or overrides for a recipe that is no file.
+        SynthharmError: as `load_recipe`, or overrides or a scores file for a recipe that is no file.
     """
     if not isinstance(recipe, Recipe):
         return load_recipe(recipe, overrides)
     if overrides:
         raise SynthharmError(f"overrides are {list(overrides)}; they are accepted with a recipe's file only")
+    if isinstance(recipe.draw, ScoresDraw) and recipe.draw.file is not None:
+        raise SynthharmError(f"draw.file is {recipe.draw.file!r}; outside a recipe's file, cells are accepted")
     return recipe
 
 
@@ -65,18 +68,34 @@ def check_recipe(document: Document) -> Recipe:
         return Recipe.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
         problems = [describe_mistake(document, dict(e)) for e in error.errors()]
-    raise SynthharmError(
-        f"recipe {document.name}: {len(problems)} mistake{'s' * (len(problems) > 1)}\n  " + "\n  ".join(problems)
-    )
+    raise _refusal(document, problems)
 
 
-def _with_cells(draw: ScoresDraw, path: Path) -> ScoresDraw:
-    """The section with the cells of its scores file in it, so that it depends on no file."""
+def _refusal(document: Document, problems: Sequence[str]) -> SynthharmError:
+    count = f"{len(problems)} mistake{'s' * (len(problems) > 1)}"
+    return SynthharmError(f"recipe {document.name}: {count}\n  " + "\n  ".join(problems))
+
+
+def _with_cells(document: Document, path: Path) -> Document:
+    """The recipe with the cells of its scores file in it, placed where the file is named."""
     from synthharm.filters.drawing import read_scores
 
-    scores = read_scores(path)
-    cells = [CellSection(box=dict(cell.box), score=cell.score) for cell in scores.cells]
-    return draw.model_copy(update={"file": None, "floor": scores.floor, "cells": cells})
+    place = document.place_of(("draw", "file"))
+    try:
+        scores = read_scores(path)
+    except SynthharmError as error:
+        raise _refusal(document, [f"{place}: draw.file: {error}"]) from error
+    cells = [
+        {"box": {c: list(sides) for c, sides in cell.box.items()}, "score": cell.score} for cell in scores.cells
+    ]
+    for key, value in (("file", None), ("floor", scores.floor), ("cells", cells)):
+        document = document.replaced(["draw", key], value, f"{place}: {path}")
+    return document
+
+
+def _folder(document: Document, keys: Sequence[str]) -> Path:
+    """What a path is taken from: the recipe's folder, or the working directory where an override sets it."""
+    return Path() if document.place_of(keys).startswith(SET) else Path(document.name).parent
 
 
 def _locate_data(recipe: Recipe, folder: Path) -> str:

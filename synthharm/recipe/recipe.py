@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from synthharm.recipe.draws import Draw, SpanDraw
+from synthharm.recipe.draws import Draw, ScoresDraw, SpanDraw
 from synthharm.recipe.section import Section, Share
 from synthharm.recipe.sources import Coco, Folder, HuggingFace, IHarmony4, Selection
 
@@ -96,6 +104,24 @@ class Recipe(Section):
         {"train": 1.0}, description="Shares of the photos by split, or `source` for the source's own split."
     )
     shard: int = Field(64, ge=1, le=100_000, description="Samples per unit of work.")
+
+    @field_validator("draw")
+    @classmethod
+    def _cells_fit(cls, value: Draw, info: ValidationInfo) -> Draw:
+        from synthharm.filters import FilterChain
+
+        chain = info.data.get("chain")
+        if isinstance(value, ScoresDraw) and chain is not None:
+            misfits = value.misfits(FilterChain(chain.filters, chain.statistics, chain.spans))
+            wrong = [
+                InitErrorDetails(
+                    type=PydanticCustomError("agree", "{problem}", {"problem": problem}), loc=place, input=None
+                )
+                for place, problem in misfits
+            ]
+            if wrong:
+                raise ValidationError.from_exception_data(cls.__name__, wrong)
+        return value
 
     @field_validator("split")
     @classmethod

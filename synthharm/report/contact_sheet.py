@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,12 +14,18 @@ from PIL import Image, ImageDraw, ImageFont
 TITLES = ("real", "mask", "composite", "harmonized back")
 TILE = (232, 174)  # width and height in pixels
 GAP, CAPTION, MARGIN = 8, 20, 24
+CUT = "…"  # where a caption is longer than its row
 PAPER, INK, FAINT = (250, 250, 248), (28, 28, 30), (110, 110, 115)
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
 class Row:
-    """One sample on a sheet: four pictures uint8 RGB (H, W, 3), in the order of TITLES, and a line of text."""
+    """One sample on a sheet: four pictures uint8 RGB (H, W, 3), in the order of TITLES, and a line of text.
+
+    What the line has no room for is cut off.
+    """
 
     pictures: tuple[NDArray[np.uint8], ...]
     caption: str
@@ -59,8 +66,18 @@ def contact_sheet(rows: Sequence[Row], title: str) -> NDArray[np.uint8]:
             tile = _fit(picture)
             offset = ((TILE[0] - tile.shape[1]) // 2, (TILE[1] - tile.shape[0]) // 2)
             sheet.paste(Image.fromarray(tile), (left + place * (TILE[0] + GAP) + offset[0], upper + offset[1]))
-        draw.text((left, upper + TILE[1] + 3), row.caption, FAINT, ImageFont.load_default(12))
+        font = ImageFont.load_default(12)
+        draw.text((left, upper + TILE[1] + 3), _cut(row.caption, block[0], font), FAINT, font)
     return np.asarray(sheet)
+
+
+def _cut(text: str, width: float, font: Font) -> str:
+    """As much of a text as `width` pixels have room for, in one line."""
+    text = " ".join(text.splitlines())
+    if font.getlength(text) <= width:
+        return text
+    room = bisect_right(range(len(text)), width, key=lambda end: float(font.getlength(text[:end] + CUT)))
+    return text[: max(room - 1, 0)].rstrip() + CUT
 
 
 def _fit(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -134,7 +134,7 @@ class Index:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        found, start = list[NDArray[np.int64]](), 0
+        found, start = [np.empty(0, np.int64)], 0
         for number in range(self._regions.num_record_batches):
             column = self._regions.get_batch(number).column("category")
             match = pc.is_null(column) if category is None else pc.equal(column, pa.scalar(category, column.type))

@@ -17,12 +17,15 @@ def test_public_names() -> None:
         "Gamut",
         "Inverse",
         "Limits",
+        "Lut",
         "PAPER",
         "Parameter",
         "Reference",
         "Scores",
         "Span",
         "find_filter",
+        "lut_filter",
+        "read_cube",
     ]
     assert all(hasattr(filters, name) for name in filters.__all__)
 

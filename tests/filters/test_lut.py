@@ -16,7 +16,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from synthharm.filters.lut import Lut, look_up, lut_filter, read_cube
+from synthharm.filters import (
+    FILTERS,
+    Difficulty,
+    FilterChain,
+    Gamut,
+    Lut,
+    Reference,
+    Span,
+    lut_filter,
+    read_cube,
+)
+from synthharm.filters.lut import look_up
+from synthharm.filters.pixels import Statistics
 
 ROWS = ["0 0 0", "1 0 0", "0 1 0", "1 1 0", "0 0 1", "1 0 1", "0 1 1", "1 1 1"]
 MIDDLE = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -137,6 +149,41 @@ def test_it_has_no_inverse() -> None:
     assert filter_.invert is None
     with pytest.raises(ValueError, match="the filter 'teal' has no inverse"):
         _ = filter_.inverse
+
+
+@law
+@given(st.data())
+def test_a_chain_with_it_can_be_applied(data: st.DataObject) -> None:
+    filter_ = lut_filter(some_table(3, seed=8), "teal")
+    chain = FilterChain(["brightness", filter_])
+    image = data.draw(images())
+    masks = torch.zeros_like(image[:, :1])
+    masks[..., ::2] = 1
+    brightness, strength = data.draw(st.floats(-0.5, 0.5)), data.draw(st.floats(0, 1))
+    values = torch.tensor([[brightness, strength]], dtype=image.dtype).expand(len(image), 2)
+    brighter = FILTERS["brightness"].apply(image, values[:, 0], None) * masks + image * (1 - masks)
+    expected = filter_.apply(FILTERS["brightness"].apply(image, values[:, 0], None), values[:, 1], None)
+    torch.testing.assert_close(chain.apply(image, masks, values), expected * masks + image * (1 - masks))
+    first, last = chain.steps(image, masks, values)
+    torch.testing.assert_close(first, brighter)
+    assert torch.equal(last, chain.apply(image, masks, values))
+    assert chain.columns == ("brightness", "teal")
+
+
+@pytest.mark.parametrize("statistics", ["image", "foreground"])
+@pytest.mark.parametrize("others", [[], ["temperature", "contrast"]])
+@pytest.mark.parametrize("soft", [1.0, 0.5])
+def test_a_chain_with_it_cannot_be_undone(statistics: Statistics, others: list[str], soft: float) -> None:
+    chain = FilterChain([*others, lut_filter(identity(2), "teal")], statistics)
+    real, masks = torch.full((1, 3, 4, 4), 0.5), torch.full((1, 1, 4, 4), soft)
+    says = "the filter 'teal' has no inverse: it can be applied, and not undone"
+    with pytest.raises(ValueError, match=says):
+        chain.invert(real, masks, chain.arguments(teal=0.5))
+    for strategy in (Span(), Gamut(), Difficulty(), Reference(torch.rand(3), torch.rand(3) / 4)):
+        generator = torch.Generator().manual_seed(1)
+        for undo in (chain.draw, chain.disharmonize):
+            with pytest.raises(ValueError, match=says):
+                undo(real, masks, generator=generator, strategy=strategy)
 
 
 def test_it_can_be_sent_to_another_process() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ImageDraw, ImageFont
 
 from synthharm.report import Row, contact_sheet
-from synthharm.report.contact_sheet import PAPER, TILE, TITLES
+from synthharm.report.contact_sheet import CUT, GAP, MARGIN, PAPER, TILE, TITLES
 
 COLOURS = ((200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 0, 200))
 
@@ -86,6 +87,50 @@ def test_title_and_captions_are_written() -> None:
         assert sheet.shape == blank.shape
         assert (sheet != blank).any()
     assert (blank == PAPER).all(axis=2).mean() > 0.1
+
+
+WIDTH = len(TITLES) * (TILE[0] + GAP) - GAP  # of a row
+
+
+def inked(sheet: np.ndarray) -> np.ndarray:
+    """The columns of a sheet in which the line of captions has ink."""
+    below = bounds(sheet, COLOURS[0])[1]
+    return np.flatnonzero((sheet[below : below + 18] != PAPER).any(axis=(0, 2)))
+
+
+captions = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=300)
+repeated = st.builds(str.__mul__, st.sampled_from(["saturation +0.12  ", "W", "il", "a\nb"]), st.integers(0, 300))
+
+
+@settings(deadline=None, max_examples=30)
+@given(captions | repeated)
+def test_a_caption_of_any_length_stays_in_its_row(caption: str) -> None:
+    sheet = contact_sheet([row((174, 232), caption)] + [row((174, 232))] * 3, "")
+    ink = inked(sheet)
+    assert (ink >= MARGIN - 3).all()
+    assert (ink <= MARGIN + WIDTH + 3).all()
+
+
+def test_a_caption_is_cut_where_its_row_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    draw_text = ImageDraw.ImageDraw.text
+
+    def text(self: ImageDraw.ImageDraw, place: object, words: str, *more: object) -> None:
+        written.append(words)
+        draw_text(self, place, words, *more)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    font = ImageFont.load_default(12)
+    for word in ("W", "i", "contrast +0.12  "):
+        whole = word * int(WIDTH // font.getlength(word))
+        long = word * 1000
+        contact_sheet([row(caption=whole), row(caption=long)], "")
+        first, second = written[-2:]
+        assert first == whole
+        assert second.endswith(CUT)
+        kept = second.removesuffix(CUT)
+        assert long.startswith(kept)
+        assert font.getlength(second) <= WIDTH < font.getlength(long[: len(kept) + 3] + CUT)
 
 
 def test_a_sheet_of_nothing_is_refused() -> None:

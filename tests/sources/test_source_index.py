@@ -231,6 +231,21 @@ def test_a_source_that_breaks_the_order_is_a_fault(tmp_path: Path) -> None:
         build_index(Listed((one, replace(region("1"), photo=0))), tmp_path, select=Select(side=(1, 9)))
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(REGIONS, max_size=4), max_size=6), st.sampled_from([1, 2, 4096]))
+def test_regions_by_category(
+    tmp_path_factory: pytest.TempPathFactory, photos: list[list[RegionEntry]], batch: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("synthharm.sources.index._BATCH", batch)
+        index = build_index(listing(photos), tmp_path_factory.mktemp("index"), select=Select())
+        categories = [index.region(number).category for number in range(index.regions)]
+        for category in ("dog", "cat", None, "do", ""):
+            found = index.regions_of(category)
+            assert found.dtype == np.int64
+            assert found.tolist() == [n for n, known in enumerate(categories) if known == category]
+
+
 def test_load_region(tmp_path: Path) -> None:
     bad = (PhotoEntry("bad"), RegionEntry(1, "5", "m"))
     masks = ["m", "empty", "small", "gone.png"]

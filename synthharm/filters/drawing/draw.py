@@ -23,6 +23,8 @@ def draw_arguments(
     chain: FilterChain, pixels: Pixels, generators: Generators, limits: Limits, strategy: Strategy
 ) -> tuple[Arguments, Inverse]:
     """Draw arguments for each image and invert with them. See `FilterChain.draw`."""
+    for filter_ in chain.filters:
+        _ = filter_.inverse  # one without is refused by its name before anything is drawn
     check_generators(generators, len(pixels))
     with torch.no_grad():
         sample = ReferenceJudge(chain, pixels.sample(SAMPLE), limits)
