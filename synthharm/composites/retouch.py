@@ -88,19 +88,16 @@ def retouch(
     if limits.levels not in (255, 65535):
         raise ValueError(f"levels is {limits.levels}; 255 or 65535 is accepted")
     drawn_from = chain.keeping_grey() if is_grey(real) else chain
-    before = generator.get_state()
+    before, scene = generator.get_state(), Scene(real, mask)
     try:
-        found = _compiled(real, mask, drawn_from, generator, limits, strategy or Span())
+        found = _compiled(scene, drawn_from, generator, limits, strategy or Span())
     except NotCompiled as reason:
         generator.set_state(before)
         found = _by_reference(real, mask, drawn_from, generator, limits, strategy or Span(), str(reason))
-    inside, levels = mask > 0, limits.levels
-    image = real.copy() if levels == 255 else real.astype(np.uint16) * 257
-    image[inside] = found.pixels.T
     recoverable = np.zeros(mask.shape, dtype=bool)
-    recoverable[inside] = found.recoverable
+    recoverable[mask > 0] = found.recoverable
     return Composite(
-        image=image,
+        image=scene.image_with(found.pixels),
         mask=mask,
         real=real,
         arguments=found.arguments,
@@ -123,14 +120,9 @@ class _Found:
 
 
 def _compiled(
-    real: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
-    chain: FilterChain,
-    generator: torch.Generator,
-    limits: Limits,
-    strategy: Strategy,
+    scene: Scene, chain: FilterChain, generator: torch.Generator, limits: Limits, strategy: Strategy
 ) -> _Found:
-    made = disharmonize(chain, Scene(real, mask), generator, limits, strategy)
+    made = disharmonize(chain, scene, generator, limits, strategy)
     return _Found(made.arguments, made.pixels, made.recoverable, made.judgement, "compiled")
 
 

@@ -61,14 +61,9 @@ class RegionJudge:
     def _judge(self, row: list[float]) -> tuple[Image, NDArray[np.bool_], Judgement]:
         scene, levels = self.scene, self.limits.levels
         undone = undo_region(self.chain, scene, row, levels)
-        kind = np.uint8 if levels == 255 else np.uint16
-        pixels = passes.round_levels(undone.values, np.empty(undone.values.shape, kind), levels)
-        if levels == scene.levels:
-            composite = scene.with_pixels(pixels)
-        else:
-            deep = scene.image.astype(np.uint16) * 257
-            passes.place(deep, scene.places, pixels)
-            composite = Scene(deep, scene.mask)
+        pixels = scene.round(undone.values, levels)
+        same = levels == scene.levels
+        composite = scene.with_pixels(pixels) if same else Scene(scene.image_with(pixels), scene.mask)
         harmonized = apply_region(self.chain, composite, row)
         measured = passes.measure(scene.pixels, pixels, harmonized, undone.recoverable, scene.levels, levels)
         lost, error, difference = (torch.tensor([number], dtype=torch.float64) for number in measured[:3])

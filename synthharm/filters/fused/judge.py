@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from synthharm.filters.chain import FilterChain
@@ -61,7 +62,7 @@ class SampleJudge:
             chain,
             np.ascontiguousarray(scene.pixels[:, picks] / scene.levels),
             alphas,
-            np.ascontiguousarray(scene.positions_of(scene.places[:, picks])),
+            _places(chain, scene, picks),
             np.tile(weights, (3, 1)),
             rest,
             limits,
@@ -103,6 +104,13 @@ class SampleJudge:
         targets = self.real[:, solid:].copy()
         places, weights = self.positions[:, solid:].copy(), self.weights[:, solid:].copy()
         return Edges(targets.copy(), targets, self.alphas[solid:].copy(), places, weights)
+
+
+def _places(chain: FilterChain, scene: Scene, picks: NDArray[np.int64]) -> Floats:
+    """Where some of the region's pixels lie in it; all at (0, 0) if no filter asks."""
+    if not chain.needs_positions:
+        return np.zeros((2, len(picks)))
+    return np.ascontiguousarray(scene.positions_of(scene.places[:, picks]))
 
 
 def _run(made: Steps, values: Floats, positions: Floats, excess: Floats) -> None:

@@ -13,20 +13,46 @@ BINS = 1024
 
 @compiled
 def gather(image, mask, box, count, background):
-    """The pixels (3, count) inside a mask, or outside it, and their places (2, count) as columns and rows."""
+    """The pixels (3, count) inside a mask, or outside it, in row order."""
     top, bottom, left, right = box
     levels = np.empty((3, count), image.dtype)
+    red, green, blue = levels[0], levels[1], levels[2]
+    n = 0
+    for y in range(top, bottom):
+        row, inside = image[y], mask[y]
+        for x in range(left, right):
+            if (inside[x] == 0) == background:
+                red[n], green[n], blue[n] = row[x, 0], row[x, 1], row[x, 2]
+                n += 1
+    return levels
+
+
+@compiled
+def places_inside(mask, box, count):
+    """The columns and rows (2, count) of the pixels inside a mask, in row order."""
+    top, bottom, left, right = box
     places = np.empty((2, count), np.int32)
     n = 0
     for y in range(top, bottom):
         for x in range(left, right):
-            if (mask[y, x] == 0) == background:
-                for c in range(3):
-                    levels[c, n] = image[y, x, c]
-                places[0, n] = x
-                places[1, n] = y
+            if mask[y, x]:
+                places[0, n], places[1, n] = x, y
                 n += 1
-    return levels, places
+    return places
+
+
+@compiled
+def scatter(image, mask, box, pixels):
+    """Write pixels (3, P) in row order into the image where the mask is."""
+    top, bottom, left, right = box
+    red, green, blue = pixels[0], pixels[1], pixels[2]
+    n = 0
+    for y in range(top, bottom):
+        row, inside = image[y], mask[y]
+        for x in range(left, right):
+            if inside[x]:
+                row[x, 0], row[x, 1], row[x, 2] = red[n], green[n], blue[n]
+                n += 1
 
 
 @compiled
@@ -37,15 +63,6 @@ def round_levels(values, levels, highest):
         for i in range(len(read)):
             written[i] = levels.dtype.type(read[i] * highest + 0.5)
     return levels
-
-
-@compiled
-def place(image, places, pixels):
-    """Write pixels (3, P) where they belong in an image."""
-    for i in range(pixels.shape[1]):
-        x, y = places[0, i], places[1, i]
-        for c in range(3):
-            image[y, x, c] = pixels[c, i]
 
 
 @compiled
@@ -87,14 +104,17 @@ def measure(real, composite, harmonized, recoverable, real_levels, levels):
 @compiled
 def image_histogram(image, size):
     """The histograms (3, size) of an image's channels."""
-    even, odd = np.zeros((3, size), np.int64), np.zeros((3, size), np.int64)
+    even, odd = np.zeros((3, size), np.int32), np.zeros((3, size), np.int32)
     height, width = image.shape[:2]
     for y in range(height):
         row = image[y]
         for x in range(0, width - 1, 2):  # two counters, so that equal neighbours need not wait for each other
-            for c in range(3):
-                even[c, row[x, c]] += 1
-                odd[c, row[x + 1, c]] += 1
+            even[0, row[x, 0]] += 1
+            even[1, row[x, 1]] += 1
+            even[2, row[x, 2]] += 1
+            odd[0, row[x + 1, 0]] += 1
+            odd[1, row[x + 1, 1]] += 1
+            odd[2, row[x + 1, 2]] += 1
         if width % 2:
             for c in range(3):
                 even[c, row[width - 1, c]] += 1
@@ -102,22 +122,33 @@ def image_histogram(image, size):
 
 
 @compiled
-def pixel_histogram(levels, size, weights):
-    """The histograms (3, size) of pixels (3, P), each counting as much as its weight (P,); (0,) for 1."""
+def pixel_histogram(levels, size):
+    """The histograms (3, size) of pixels (3, P)."""
+    counts = np.zeros((3, size), np.int32)
+    for i in range(levels.shape[1]):
+        for c in range(3):
+            counts[c, levels[c, i]] += 1
+    return counts
+
+
+@compiled
+def weighted_histogram(levels, size, weights):
+    """The histograms (3, size) of pixels (3, P), each counting as much as its weight (P,)."""
     counts = np.zeros((3, size))
-    for c in range(3):
-        for i in range(levels.shape[1]):
-            counts[c, levels[c, i]] += weights[i] if len(weights) else 1.0
+    for i in range(levels.shape[1]):
+        for c in range(3):
+            counts[c, levels[c, i]] += weights[i]
     return counts
 
 
 @compiled
 def bin_values(values):
     """Values (3, P) in [0, 1] by bins: how many (3, BINS) are in each, and their sums."""
-    counts, sums = np.zeros((3, BINS)), np.zeros((3, BINS))
-    for c in range(3):
-        for i in range(values.shape[1]):
-            k = np.uint32(min(values[c, i] * BINS, BINS - 0.5))
+    real = values.dtype.type
+    counts, sums = np.zeros((3, BINS), np.int32), np.zeros((3, BINS))
+    for i in range(values.shape[1]):
+        for c in range(3):
+            k = np.uint32(min(values[c, i] * real(BINS), real(BINS - 0.5)))
             counts[c, k] += 1
             sums[c, k] += values[c, i]
     return counts, sums
@@ -161,7 +192,7 @@ def render(levels, first, first_excess, values, bad, positions, kinds, numbers, 
         first: (3, L + 1), what each level becomes.
         first_excess: (3, L + 1), how far that was outside [0, 1] on the way.
         values: (3, P), what comes out.
-        bad: (P,) uint8, set to 1 where something was outside [0, 1] by more than the tolerance.
+        bad: (P,) bool, set where something was outside [0, 1] by more than the tolerance; (0,) if nobody asks.
         positions: (2, P), read where a step goes by them.
         kinds: (S,) of all steps of all stages.
         numbers: (S, 3, NUMBERS) of these steps.
@@ -177,8 +208,10 @@ def render(levels, first, first_excess, values, bad, positions, kinds, numbers, 
         if levels.shape[1]:
             read_levels(levels, first, first_excess, start, block, excess, count)
         else:
-            block[:, :count] = values[:, start : start + count]
-            excess[:] = 0
+            for c in range(3):
+                for i in range(count):
+                    block[c, i] = values[c, start + i]
+                    excess[c, i] = 0
         places = positions[:, start : start + count]
         step, table = 0, 0
         for t in range(len(ends)):
@@ -188,7 +221,9 @@ def render(levels, first, first_excess, values, bad, positions, kinds, numbers, 
             else:
                 run_steps(kinds[step : ends[t]], numbers[step : ends[t]], block, places, excess, count)
                 step = ends[t]
-        values[:, start : start + count] = block[:, :count]
-        for i in range(count):
-            if max(excess[0, i], excess[1, i], excess[2, i]) > tolerance:
-                bad[start + i] = 1
+        for c in range(3):
+            for i in range(count):
+                values[c, start + i] = block[c, i]
+        for i in range(len(bad[start : start + count])):
+            worst = max(excess[0, i], max(excess[1, i], excess[2, i]))
+            bad[start + i] |= worst > tolerance

@@ -98,7 +98,7 @@ def apply_region(chain: FilterChain, scene: Scene, values: Sequence[float]) -> N
     if program.split:
         read_means(program, population(chain, scene))
     stages = Stages.of(program.forward, scene.levels, exact=_exact(scene, scene.levels), begin=True)
-    harmonized = stages.run(scene.pixels, _positions(chain, scene), np.zeros(scene.inside, np.uint8))
+    harmonized = stages.run(scene.pixels, _positions(chain, scene), np.zeros(0, np.bool_))
     if scene.soft:
         harmonized = harmonized * scene.alphas + scene.pixels / scene.levels * (1 - scene.alphas)
     return harmonized
@@ -118,7 +118,7 @@ def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], level
     """
     check_compiled(chain)
     program, exact, count = Program.of(chain, values), _exact(scene, levels), len(chain.filters)
-    bad, places = np.zeros(scene.inside, np.uint8), _positions(chain, scene)
+    bad, places = np.zeros(scene.inside, np.bool_), _positions(chain, scene)
     after = Stages.of(program.undoing(program.split, count), scene.levels, exact=exact, begin=True)
     found, described = after.run(scene.pixels, places, bad), after.described
     edges = _edges(chain, scene)
@@ -136,7 +136,7 @@ def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], level
         bad[~scene.solid] = edges.solve(program) > EDGE_TOLERANCE
         found[:, ~scene.solid] = edges.composite
         described += ("soft edges: pixel by pixel",)
-    return Undone(found, bad == 0, described)
+    return Undone(found, ~bad, described)
 
 
 def _edges(chain: FilterChain, scene: Scene) -> Edges:
@@ -150,7 +150,9 @@ def _edges(chain: FilterChain, scene: Scene) -> Edges:
         targets.copy(),
         targets,
         alphas,
-        np.ascontiguousarray(scene.positions[:, soft]),
+        np.ascontiguousarray(scene.positions[:, soft])
+        if chain.needs_positions
+        else np.zeros((2, int(soft.sum()))),
         np.ascontiguousarray(np.broadcast_to(alphas if by_mask else 1.0, targets.shape)),
     )
 
@@ -168,4 +170,4 @@ def _binned(values: NDArray[np.floating]) -> Entries:
     if values.shape[1] <= passes.BINS:
         return Entries(values.astype(np.float64))
     counts, sums = passes.bin_values(values)
-    return Entries(sums / np.maximum(counts, 1), weights=counts)
+    return Entries(sums / np.maximum(counts, 1), weights=counts.astype(np.float64))

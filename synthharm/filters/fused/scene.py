@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,23 +105,22 @@ class Scene:
         return self._measured[5] > 0
 
     @cached_property
-    def _region(self) -> tuple[Image, NDArray[np.int32]]:
-        levels, places = passes.gather(self.image, self.mask, self.box, self.inside, False)
-        return levels, places
-
-    @property
     def pixels(self) -> Image:
         """The region's levels (3, P), in row order."""
-        return self._region[0]
+        found: Image = passes.gather(self.image, self.mask, self.box, self.inside, False)
+        return found
 
-    @property
+    @cached_property
     def places(self) -> NDArray[np.int32]:
         """The column and row (2, P) of each pixel of the region."""
-        return self._region[1]
+        found: NDArray[np.int32] = passes.places_inside(self.mask, self.box, self.inside)
+        return found
 
     @cached_property
     def alphas(self) -> Floats:
         """The mask (P,) in [0, 1] at each pixel of the region."""
+        if not self.soft:
+            return np.ones(self.inside)
         found: Floats = self.mask[self.places[1], self.places[0]] / 255
         return found
 
@@ -156,7 +156,7 @@ class Scene:
     @cached_property
     def background_histogram(self) -> Floats:
         """The histograms (3, levels + 1) of the background."""
-        return np.asarray(self.histogram - passes.pixel_histogram(self.pixels, self.levels + 1, np.zeros(0)))
+        return np.asarray(self.histogram - passes.pixel_histogram(self.pixels, self.levels + 1))
 
     def everything(self) -> Entries:
         """The whole image by its histograms."""
@@ -168,7 +168,7 @@ class Scene:
             return Entries(self._scale(), weights=self.background_histogram)
         height, width = self.mask.shape
         outside = self.mask.size - self.inside
-        levels, _ = passes.gather(self.image, self.mask, (0, height, 0, width), outside, True)
+        levels = passes.gather(self.image, self.mask, (0, height, 0, width), outside, True)
         return Entries(levels / self.levels)
 
     def background_sample(self, size: int) -> Entries:
@@ -182,10 +182,9 @@ class Scene:
         """The region: by its histograms, or pixel by pixel; each counts as much as the mask says, or 1."""
         weighted = weighted and self.soft
         if not pixelwise:
-            weights = passes.pixel_histogram(
-                self.pixels, self.levels + 1, self.alphas if weighted else np.zeros(0)
-            )
-            return Entries(self._scale(), weights=weights)
+            given = (self.pixels, self.levels + 1)
+            counts = passes.weighted_histogram(*given, self.alphas) if weighted else passes.pixel_histogram(*given)
+            return Entries(self._scale(), weights=counts.astype(np.float64))
         weights = np.ascontiguousarray(np.broadcast_to(self.alphas, self.pixels.shape)) if weighted else ALIKE
         places = self.positions if positions else NOWHERE
         return Entries(self.pixels / self.levels, weights, 1.0, places)
@@ -193,11 +192,36 @@ class Scene:
     def with_pixels(self, pixels: Image) -> Scene:
         """The same scene with other levels (3, P) in the region; `image` stays what it was."""
         other = copy(self)
-        inside = passes.pixel_histogram(pixels, self.levels + 1, np.zeros(0))
+        inside = passes.pixel_histogram(pixels, self.levels + 1)
         other.__dict__["background_histogram"] = self.background_histogram  # which does not change
         other.__dict__["histogram"] = self.background_histogram + inside
-        other.__dict__["_region"] = (pixels, self.places)
+        other.__dict__["pixels"] = pixels
         return other
+
+    def image_with(self, values: NDArray[Any]) -> Image:
+        """A copy of the image with other values in the region.
+
+        Args:
+            values: (3, P) in row order: levels, uint8 or uint16, or floats in [0, 1], which are rounded to the
+                image's own levels.
+
+        Returns:
+            (H, W, 3), uint16 where the levels are; an 8-bit image is then widened to it.
+        """
+        if values.dtype.kind == "f":
+            values = self.round(values, self.levels)
+        image = self.image.copy()
+        if values.dtype == np.uint16 and image.dtype == np.uint8:
+            image = self.image.astype(np.uint16) * 257
+        passes.scatter(image, self.mask, self.box, values)
+        return image
+
+    @staticmethod
+    def round(values: NDArray[Any], levels: int) -> Image:
+        """Values (3, P) in [0, 1] as the nearest of 255 or 65535 levels."""
+        kind = np.uint8 if levels == 255 else np.uint16
+        found: Image = passes.round_levels(values, np.empty(values.shape, kind), levels)
+        return found
 
     def _scale(self) -> Floats:
         return np.tile(np.arange(self.levels + 1) / self.levels, (3, 1))

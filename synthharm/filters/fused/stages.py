@@ -85,14 +85,14 @@ class Stages:
         )
 
     def run(
-        self, levels: NDArray[np.unsignedinteger], positions: Floats, bad: NDArray[np.uint8]
+        self, levels: NDArray[np.unsignedinteger], positions: Floats, bad: NDArray[np.bool_]
     ) -> NDArray[np.floating]:
-        """Take the levels (3, P) of pixels through all stages, and set `bad` (P,) where they leave [0, 1]."""
+        """Take the levels (3, P) of pixels through all stages; `bad` (P,) is set where they leave [0, 1]."""
         values = np.empty(levels.shape, np.float64 if self.exact else np.float32)
         self._render(levels, values, positions, bad)
         return values
 
-    def go_on(self, values: NDArray[np.floating], positions: Floats, bad: NDArray[np.uint8]) -> None:
+    def go_on(self, values: NDArray[np.floating], positions: Floats, bad: NDArray[np.bool_]) -> None:
         """The same for values (3, P), in place."""
         self._render(NOTHING, values, positions, bad)
 
@@ -101,7 +101,7 @@ class Stages:
         levels: NDArray[np.unsignedinteger],
         values: NDArray[np.floating],
         positions: Floats,
-        bad: NDArray[np.uint8],
+        bad: NDArray[np.bool_],
     ) -> None:
         passes.render(
             levels,

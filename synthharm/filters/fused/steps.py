@@ -6,6 +6,9 @@ pixel was outside: undoing filters, that says what cannot be recovered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -37,7 +40,15 @@ POSITION_GAIN = 14  # times 2^(a x + b y + c (x² + y²)) at the place (x, y)
 
 FIRST_OF_PIXELS = SPREAD
 # No reordering of sums: results must not depend on how a machine's vectors are long.
-compiled = njit(cache=True, error_model="numpy", fastmath={"nnan", "nsz"})
+SETTINGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"nnan", "nsz"}}
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is first called, and keep what comes out for later processes if that can be."""
+    try:
+        return njit(cache=True, **SETTINGS)(function)
+    except RuntimeError:  # no folder to keep it in can be written
+        return njit(**SETTINGS)(function)
 
 
 @compiled

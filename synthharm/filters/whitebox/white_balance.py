@@ -1,5 +1,7 @@
 """White balance: the light of the scene exchanged for a warmer, cooler, greener or more magenta one."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -72,6 +74,7 @@ def target_white(argument: Tensor) -> Tensor:
     return torch.stack([3 * u, 2 * v], dim=1) / (2 * u - 8 * v + 4)[:, None]
 
 
+@cache
 def cones_from_rgb() -> Tensor:
     """The matrix (3, 3), float64, from linear sRGB to Bradford's cone responses."""
     primaries = xyz_of(torch.tensor(PRIMARIES, dtype=torch.float64)).T
