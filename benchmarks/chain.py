@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from synthharm.composites import retouch
 from synthharm.filters import FilterChain
-from synthharm.filters.fused import Scene, apply_region, undo_region
+from synthharm.filters.fused import Scene, apply_image, undo_region
 from synthharm.generate.threads import one_thread
 
 CHAIN = FilterChain.paper()
@@ -97,8 +97,7 @@ def fused_undo(case: Case) -> Undone:
 
 
 def fused_apply(case: Case) -> Image:
-    scene = Scene(case.composite, case.mask)
-    return scene.image_with(apply_region(CHAIN, scene, case.values))
+    return apply_image(CHAIN, Scene(case.composite, case.mask), case.values)
 
 
 def reference_undo(case: Case, kind: torch.dtype = torch.float32) -> Undone:

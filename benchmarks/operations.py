@@ -42,7 +42,7 @@ from naive import brightness_factor, contrast_factor
 from numpy.typing import NDArray
 
 from synthharm.filters import FilterChain
-from synthharm.filters.fused import Scene, apply_region
+from synthharm.filters.fused import Scene, apply_image
 from synthharm.generate.threads import one_thread
 
 Floats = NDArray[np.float64]
@@ -151,9 +151,7 @@ def compiled(operation: Operation, argument: float) -> Call:
 
     def call(image: Image) -> Image:
         mask = MASK if image.shape[:2] == MASK.shape else np.full(image.shape[:2], 255, np.uint8)
-        scene = Scene(image, mask)
-        values = apply_region(chain, scene, [argument])
-        return scene.image_with(values)
+        return apply_image(chain, Scene(image, mask), [argument])
 
     return call
 

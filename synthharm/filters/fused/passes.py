@@ -167,24 +167,39 @@ def read_levels(levels, first, first_excess, start, values, excess, count):
 
 @compiled
 def look_up(table, bounds, values, excess, count):
-    """Replace values (3, P) by those of a table (3, INTERVALS + 1, 2), on a line between its entries.
+    """Replace values (3, P) by those of a table (1 or 3, INTERVALS + 2), on a line between its entries.
 
-    An entry is a value and how far it is to the next. Outside the bounds (3, 2) something was clamped on the way
-    to the table's value.
+    One row serves all channels if they are alike: it stays in the fastest cache. Outside the bounds (3, 2)
+    something was clamped on the way to the table's value.
     """
     real = values.dtype.type
     for c in range(3):
-        low, high, entries, row, outside = real(bounds[c, 0]), real(bounds[c, 1]), table[c], values[c], excess[c]
+        low, high, row, outside = real(bounds[c, 0]), real(bounds[c, 1]), values[c], excess[c]
+        entries = table[c if len(table) == 3 else 0]
         for i in range(count):
             outside[i] = max(outside[i], real(row[i] < low), real(row[i] > high))
         for i in range(count):
             p = row[i] * real(INTERVALS)
             k = np.uint32(p)
-            row[i] = entries[k, 0] + (p - real(k)) * entries[k, 1]
+            row[i] = entries[k] + (p - real(k)) * (entries[k + 1] - entries[k])
 
 
 @compiled
-def render(levels, first, first_excess, values, bad, positions, kinds, numbers, ends, tables, bounds, tolerance):
+def run_stages(block, excess, places, count, kinds, numbers, ends, tables, rows, bounds):
+    """Take `count` values (3, BLOCK) through all stages; see `render`."""
+    step, table, row = 0, 0, 0
+    for t in range(len(ends)):
+        if ends[t] == step:
+            look_up(tables[row : row + rows[table]], bounds[table], block, excess, count)
+            row += rows[table]
+            table += 1
+        else:
+            run_steps(kinds[step : ends[t]], numbers[step : ends[t]], block, places, excess, count)
+            step = ends[t]
+
+
+@compiled
+def render(levels, first, first_excess, values, bad, positions, stages, tolerance):
     """Take pixels through all stages, block by block.
 
     Args:
@@ -194,13 +209,12 @@ def render(levels, first, first_excess, values, bad, positions, kinds, numbers, 
         values: (3, P), what comes out.
         bad: (P,) bool, set where something was outside [0, 1] by more than the tolerance; (0,) if nobody asks.
         positions: (2, P), read where a step goes by them.
-        kinds: (S,) of all steps of all stages.
-        numbers: (S, 3, NUMBERS) of these steps.
-        ends: (T,): stage t runs the steps from ends[t - 1] to ends[t]; if there are none, it is a table.
-        tables: (T, 3, INTERVALS + 1, 2) of the stages that are tables, in their order.
-        bounds: (T, 3, 2) of these tables.
+        stages: kinds (S,) and numbers (S, 3, NUMBERS) of the steps of all stages; ends (T,): stage t runs those
+            from ends[t - 1] to ends[t], and is a table if there are none; the rows of all tables
+            (R, INTERVALS + 2); how many each table has, 1 for all channels, or 3; and each table's bounds (3, 2).
         tolerance: see `bad`.
     """
+    kinds, numbers, ends, tables, rows, bounds = stages
     total = values.shape[1]
     block, excess = np.empty((3, BLOCK), values.dtype), np.empty((3, BLOCK), values.dtype)
     for start in range(0, total, BLOCK):
@@ -213,17 +227,89 @@ def render(levels, first, first_excess, values, bad, positions, kinds, numbers, 
                     block[c, i] = values[c, start + i]
                     excess[c, i] = 0
         places = positions[:, start : start + count]
-        step, table = 0, 0
-        for t in range(len(ends)):
-            if ends[t] == step:
-                look_up(tables[table], bounds[table], block, excess, count)
-                table += 1
-            else:
-                run_steps(kinds[step : ends[t]], numbers[step : ends[t]], block, places, excess, count)
-                step = ends[t]
+        run_stages(block, excess, places, count, kinds, numbers, ends, tables, rows, bounds)
         for c in range(3):
             for i in range(count):
                 values[c, start + i] = block[c, i]
         for i in range(len(bad[start : start + count])):
             worst = max(excess[0, i], max(excess[1, i], excess[2, i]))
             bad[start + i] |= worst > tolerance
+
+
+@compiled
+def write_spans(written, image, mask, soft, spans, number, block, highest):
+    """Write a block into an image, span by span, rounded; blended with the image where the mask is soft."""
+    real = block.dtype.type
+    at = 0
+    for s in range(number):
+        y, x, length = spans[0, s], spans[1, s], spans[2, s]
+        for c in range(3):
+            values = block[c]
+            if soft:
+                for i in range(length):
+                    alpha = real(mask[y, x + i]) / real(255)
+                    level = real(image[y, x + i, c]) / real(highest)
+                    values[at + i] = values[at + i] * alpha + level * (real(1) - alpha)
+            part, there = values[at : at + length], written[y, x : x + length]
+            for i in range(length):
+                there[i, c] = image.dtype.type(part[i] * real(highest) + real(0.5))
+        at += length
+
+
+@compiled
+def span_length(inside):
+    """How many pixels from the first on are inside a mask."""
+    for i in range(len(inside)):
+        if not inside[i]:
+            return i
+    return len(inside)
+
+
+@compiled
+def render_image(image, mask, box, soft, written, first, highest, middle, half, stages):
+    """Take the pixels inside a mask through all stages, from one image straight into another.
+
+    Args:
+        image: (H, W, 3), levels.
+        mask: (H, W) uint8.
+        box: of what is inside the mask: top, bottom, left and right.
+        soft: whether the mask has soft edges, where what comes out blends with the image.
+        written: (H, W, 3), of the image's type.
+        first: (3, L + 1), what each level becomes.
+        highest: the largest level.
+        middle: (2,), the column and row of the region's position (0, 0).
+        half: the pixels from there to position 1; 0 if no step goes by positions.
+        stages: see `render`.
+    """
+    kinds, numbers, ends, tables, rows, bounds = stages
+    top, bottom, left, right = box
+    block, excess = np.empty((3, BLOCK), first.dtype), np.zeros((3, BLOCK), first.dtype)
+    places, spans = np.zeros((2, BLOCK)), np.empty((3, BLOCK), np.int64)  # row, first column and length
+    count, number = 0, 0
+    for y in range(top, bottom):
+        row, inside = image[y], mask[y]
+        x = left
+        while x < right:
+            length = span_length(inside[x : min(right, x + BLOCK - count)])
+            if length:
+                here = row[x : x + length]
+                for c in range(3):
+                    values, table = block[c, count : count + length], first[c]
+                    for i in range(length):
+                        values[i] = table[here[i, c]]
+                if half > 0:
+                    for i in range(length):
+                        places[0, count + i] = (x + i - middle[0]) / half
+                        places[1, count + i] = (y - middle[1]) / half
+                spans[0, number], spans[1, number], spans[2, number] = y, x, length
+                count += length
+                number += 1
+                x += length
+            if count == BLOCK:
+                run_stages(block, excess, places, count, kinds, numbers, ends, tables, rows, bounds)
+                write_spans(written, image, mask, soft, spans, number, block, highest)
+                count, number = 0, 0
+            elif not length:
+                x += 1
+    run_stages(block, excess, places, count, kinds, numbers, ends, tables, rows, bounds)
+    write_spans(written, image, mask, soft, spans, number, block, highest)

@@ -16,7 +16,7 @@ from synthharm.filters.chain import FilterChain
 from synthharm.filters.fused import passes
 from synthharm.filters.fused.lowering import has_steps
 from synthharm.filters.fused.program import Edges, Population, Program, needing, read_means, solve_means
-from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene
+from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Image, Scene
 from synthharm.filters.fused.stages import FEWEST_FOR_TABLES, Stages
 
 EDGE_TOLERANCE = 1e-5  # how near harmonizing must bring a pixel at a soft edge
@@ -93,15 +93,34 @@ def apply_region(chain: FilterChain, scene: Scene, values: Sequence[float]) -> N
     Raises:
         NotCompiled: a filter has no compiled form.
     """
-    check_compiled(chain)
-    program = Program.of(chain, values)
-    if program.split:
-        read_means(program, population(chain, scene))
-    stages = Stages.of(program.forward, scene.levels, exact=_exact(scene, scene.levels), begin=True)
+    stages = _forward(chain, scene, values)
     harmonized = stages.run(scene.pixels, _positions(chain, scene), np.zeros(0, np.bool_))
     if scene.soft:
         harmonized = harmonized * scene.alphas + scene.pixels / scene.levels * (1 - scene.alphas)
     return harmonized
+
+
+def apply_image(chain: FilterChain, scene: Scene, values: Sequence[float]) -> Image:
+    """Harmonize a composite: the image (H, W, 3) with its region harmonized, rounded to the image's own levels.
+
+    Raises:
+        NotCompiled: a filter has no compiled form.
+
+    Example:
+        >>> image, mask = np.full((4, 4, 3), 100, np.uint8), np.zeros((4, 4), np.uint8)
+        >>> mask[1:3, 1:3] = 255
+        >>> apply_image(FilterChain(["brightness"]), Scene(image, mask), [-0.5])[1, :, 0]
+        array([100,  50,  50, 100], dtype=uint8)
+    """
+    return _forward(chain, scene, values).run_image(scene)
+
+
+def _forward(chain: FilterChain, scene: Scene, values: Sequence[float]) -> Stages:
+    check_compiled(chain)
+    program = Program.of(chain, values)
+    if program.split:
+        read_means(program, population(chain, scene))
+    return Stages.of(program.forward, scene.levels, exact=_exact(scene, scene.levels), begin=True)
 
 
 def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], levels: int = 255) -> Undone:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.filters.fused import passes, steps
 from synthharm.filters.fused.lowering import Steps
-from synthharm.filters.fused.scene import Floats
+from synthharm.filters.fused.scene import Floats, Image, Scene
 
 FEWEST_FOR_TABLES = 8192  # pixels; below it, filling a table costs more than it saves
 TOLERANCE = 2e-6  # how far outside [0, 1] a value may be and count as inside: formulas round by less
@@ -27,7 +28,8 @@ class Stages:
         first_excess: (3, L + 1), how far outside [0, 1] that was on the way.
         steps: of all stages.
         ends: (T,), where the steps of each stage end; a stage without steps is a table.
-        tables: (tables, 3, INTERVALS + 1, 2): each entry, and how far it is to the next.
+        tables: (R, INTERVALS + 2), their rows.
+        rows: (tables,), how many rows each has: 1 if all channels are alike, or 3.
         bounds: (tables, 3, 2): outside them a value is clamped on the way through the table.
         described: one line a stage.
         exact: whether values are float64 and there are no tables between levels.
@@ -38,6 +40,7 @@ class Stages:
     steps: Steps
     ends: NDArray[np.int64]
     tables: NDArray[np.floating]
+    rows: NDArray[np.int64]
     bounds: Floats
     described: tuple[str, ...]
     exact: bool
@@ -78,7 +81,8 @@ class Stages:
             first_excess.astype(real),
             made.only(direct),
             np.array(ends, dtype=np.int64),
-            np.array(tables, dtype=np.float64).reshape(-1, 3, passes.INTERVALS + 1, 2).astype(real),
+            np.concatenate([*tables, np.zeros((0, passes.INTERVALS + 2))]).astype(real),
+            np.array([len(table) for table in tables], dtype=np.int64),
             np.array(bounds, dtype=np.float64).reshape(-1, 3, 2),
             tuple(described),
             exact,
@@ -103,20 +107,32 @@ class Stages:
         positions: Floats,
         bad: NDArray[np.bool_],
     ) -> None:
-        passes.render(
-            levels,
+        passes.render(levels, self.first, self.first_excess, values, bad, positions, self.given, TOLERANCE)
+
+    def run_image(self, scene: Scene) -> Image:
+        """Take a scene's region through all stages; the image (H, W, 3) with what comes out, rounded."""
+        top, bottom, left, right = scene.box
+        middle = np.array([(left + right - 1) / 2, (top + bottom - 1) / 2])
+        half = max(right - left, bottom - top) / 2 if (self.steps.kinds == steps.POSITION_GAIN).any() else 0.0
+        written = scene.image.copy()
+        passes.render_image(
+            scene.image,
+            scene.mask,
+            scene.box,
+            scene.soft,
+            written,
             self.first,
-            self.first_excess,
-            values,
-            bad,
-            positions,
-            self.steps.kinds,
-            self.steps.numbers,
-            self.ends,
-            self.tables,
-            self.bounds,
-            TOLERANCE,
+            scene.levels,
+            middle,
+            half,
+            self.given,
         )
+        return written
+
+    @property
+    def given(self) -> tuple[Any, ...]:
+        """What runs, as compiled functions take it."""
+        return self.steps.kinds, self.steps.numbers, self.ends, self.tables, self.rows, self.bounds
 
 
 def _runs(made: Steps) -> list[tuple[bool, Steps]]:
@@ -142,16 +158,14 @@ def _run(made: Steps, values: Floats) -> Floats:
 
 
 def _interpolated(made: Steps) -> tuple[Floats, Floats]:
-    """A table (3, INTERVALS + 1, 2) of steps, and the bounds (3, 2) between which nothing is clamped."""
+    """A table (1 or 3, INTERVALS + 2) of steps, and the bounds (3, 2) between which nothing is clamped."""
     grid = np.arange(passes.INTERVALS + 2) / passes.INTERVALS
     grid[-1] = 1  # read only at 1 itself, and there with weight 0
     values = grid.reshape(3, -1).copy() if made.alike else np.tile(grid, (3, 1))
     clamped = (_run(made, values) > TOLERANCE).reshape(-1, len(grid))
     values = values.reshape(-1, len(grid))
-    if made.alike:
-        values, clamped = np.tile(values, (3, 1)), np.tile(clamped, (3, 1))
-    bounds = np.array([_bounds(made, c, grid, clamped[c]) for c in range(3)])
-    return np.stack([values[:, :-1], np.diff(values, axis=1)], axis=2), bounds
+    bounds = np.array([_bounds(made, c, grid, row) for c, row in enumerate(clamped)])
+    return values, np.broadcast_to(bounds, (3, 2))
 
 
 def _bounds(made: Steps, channel: int, grid: Floats, clamped: NDArray[np.bool_]) -> tuple[float, float]:
