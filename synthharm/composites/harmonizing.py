@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synthharm.composites.foreground import Foreground, Image
 from synthharm.filters import FilterChain
-from synthharm.filters.fused import Scene, apply_region, why_not_compiled
+from synthharm.filters.fused import Scene, apply_region, passes, why_not_compiled
 from synthharm.metrics import mse, psnr
 
 
@@ -73,7 +73,13 @@ def measure_recovery(
     values: NDArray[np.float64],
 ) -> Recovery:
     """Harmonize a composite, and compare its recoverable foreground (H, W) with the real image (H, W, 3)."""
-    harmonized = harmonize(image, mask, chain, values) * 255
+    if why_not_compiled(chain) is None:
+        scene, wanted = Scene(image, mask), Scene(real, mask)
+        harmonized = apply_region(chain, scene, np.asarray(values, dtype=np.float64).tolist())
+        kept = recoverable[mask > 0]
+        measured = passes.measure(wanted.pixels, scene.pixels, harmonized, kept, wanted.levels, scene.levels)
+        return Recovery.of(float(measured[1]) * 255**2)
+    pixels = harmonize(image, mask, chain, values) * 255
     inside = mask > 0
     judged = recoverable[inside]
-    return Recovery.of(mse(harmonized[judged], real[inside][judged].astype(np.float64)))
+    return Recovery.of(mse(pixels[judged], real[inside][judged].astype(np.float64)))
