@@ -96,6 +96,23 @@ class Document:
         return replace(self, value=data, places={**places, path: place})
 
 
+def dump_yaml(value: Any) -> str:
+    """Write plain data as YAML that `parse_yaml` reads back.
+
+    Letters of all scripts are written as they are, unless the text has one of the line breaks that YAML would read
+    as a space.
+
+    Example:
+        >>> print(dump_yaml({"samples": 3, "attribution": "Zoë"}))
+        samples: 3
+        attribution: Zoë
+    """
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    if any(sign in text for sign in "\x85\u2028\u2029"):
+        text = yaml.safe_dump(value, sort_keys=False)
+    return text
+
+
 def parse_yaml(text: str, name: str) -> Document:
     r"""Parse a mapping.
 

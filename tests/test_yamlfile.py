@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthharm.errors import SynthharmError
-from synthharm.yamlfile import MOST_VALUES, parse_override, parse_yaml
+from synthharm.yamlfile import MOST_VALUES, dump_yaml, parse_override, parse_yaml
 
 words = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 scalars = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=10)
@@ -47,9 +47,14 @@ def refused_by_name(name: str) -> Iterator[None]:
 @settings(deadline=None)
 @given(trees)
 def test_what_is_dumped_is_read_back(tree: dict[str, Any]) -> None:
-    for flow in (True, False):
-        text = yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True)
-        assert parse_yaml(text, "a.yaml").value == tree
+    assert parse_yaml(dump_yaml(tree), "a.yaml").value == tree
+
+
+@pytest.mark.parametrize("word", ["\x85", "a\u2028b", "\u2029", "Zoë 山"])
+def test_words_keep_their_line_breaks_and_letters(word: str) -> None:
+    text = dump_yaml({word: [word]})
+    assert parse_yaml(text, "a.yaml").value == {word: [word]}
+    assert ("山" in text) == ("山" in word)
 
 
 @settings(deadline=None)

@@ -12,14 +12,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from synthharm.errors import SynthharmError
 from synthharm.files import ASIDE, write_atomically
 from synthharm.generate.sample import library_versions
 from synthharm.recipe import Recipe
 from synthharm.sources import Reject
 from synthharm.writers import Record
+from synthharm.yamlfile import dump_yaml
 
 PLAN, RECIPE, SUMMARY, REJECTS, SUMS = "plan.json", "recipe.yaml", "dataset.json", "rejects.jsonl", "SHA256SUMS"
 WORK = ".partial"  # what a run needs until it is finished
@@ -185,7 +184,7 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
 
 
 def _as_yaml(recipe: Recipe) -> bytes:
-    text = yaml.safe_dump(_identity(recipe), sort_keys=False, allow_unicode=True)
+    text = dump_yaml(_identity(recipe))
     return f"# synthharm generate recipe.yaml --set data=FOLDER --output FOLDER\n{text}".encode()
 
 

@@ -39,7 +39,7 @@ def bytes_in_midtones(seed: int, height: int, width: int) -> Tensor:
 @settings(law, max_examples=30)
 @given(st.data())
 def test_a_background_may_be_given_by_its_histogram(data: st.DataObject) -> None:
-    chain = data.draw(chains())
+    chain = data.draw(chains(PLACELESS))
     assume(may_take_a_histogram(chain))
     real = bytes_in_midtones(data.draw(st.integers(0, 999)), data.draw(st.integers(1, 9)), 7)
     mask = data.draw(masks(real, kinds=["binary", "one pixel", "soft"]))
