@@ -23,8 +23,7 @@ import torch
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from synthharm.composites.foreground import Foreground
-from synthharm.composites.retouch import is_grey
+from synthharm.composites import retouch
 from synthharm.errors import Unusable
 from synthharm.filters import Difficulty, FilterChain
 from synthharm.generate.sample import library_versions
@@ -52,20 +51,13 @@ def draw(source: CocoSource, index: Index, chain: FilterChain, number: int) -> d
         photo, mask = load_region(source, index, region, soft=False)
     except Unusable:
         return None
-    foreground = Foreground.of(photo.pixels, mask, chain)
-    drawn_from = chain.keeping_grey() if is_grey(photo.pixels) else chain
-    arguments, inverse = drawn_from.disharmonize(
-        foreground.images,
-        foreground.masks,
-        generator=torch.Generator().manual_seed(number),
-        strategy=STRATEGY,
-        counts=foreground.counts,
-        positions=foreground.positions,
-    )
-    composite = np.rint(foreground.pixels(inverse.composites) * 255)
+    generator = torch.Generator().manual_seed(number)
+    composite = retouch(photo.pixels, mask, chain, generator, strategy=STRATEGY)
+    arguments = composite.arguments
+    inside = (mask > 0, slice(None))
     return {
         "wanted": float(arguments.wanted[0]),
-        "reached": mse(composite, photo.pixels[foreground.inside].astype(np.float64)),
+        "reached": mse(composite.image[inside].astype(np.float64), photo.pixels[inside].astype(np.float64)),
         "attempts": int(arguments.attempts[0]),
         "kept": float(arguments.kept[0]),
         "beyond_spans": float(

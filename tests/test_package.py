@@ -27,26 +27,12 @@ def test_arrays_and_tensors_need_no_torchvision() -> None:
 import sys
 sys.modules["torchvision"] = None
 import numpy as np, torch
-from synthharm import RandomComposite, generate
+from synthharm import RandomComposite
 photo, mask = np.full((8, 8, 3), (90, 120, 60), np.uint8), np.full((8, 8), 255, np.uint8)
-print(callable(generate), RandomComposite()(image=photo, mask=mask)["image"].shape, end=" ")
+print(RandomComposite()(image=photo, mask=mask)["image"].shape, end=" ")
 print(tuple(RandomComposite()(torch.rand(1, 3, 8, 8), torch.ones(1, 8, 8)).image.shape))
 """
-    assert run(code) == "True (8, 8, 3) (1, 3, 8, 8)\n"
-
-
-def test_generate_is_a_function_although_a_room_of_that_name_was_entered() -> None:
-    code = """
-from synthharm.generate import Plan
-from synthharm import generate
-try:
-    generate("missing.yaml", output="nowhere")
-except Exception as error:
-    print(type(error).__name__, "missing.yaml" in str(error))
-import synthharm.generate as room
-print(room.Plan.__name__)
-"""
-    assert run(code) == "SynthharmError True\nPlan\n"
+    assert run(code) == "(8, 8, 3) (1, 3, 8, 8)\n"
 
 
 def test_what_is_offered_is_what_the_rooms_offer() -> None:
@@ -55,7 +41,6 @@ def test_what_is_offered_is_what_the_rooms_offer() -> None:
 
     assert synthharm.RandomComposite is RandomComposite
     assert synthharm.FilterChain is FilterChain
-    assert callable(synthharm.generate)
     assert set(synthharm.__all__) <= set(dir(synthharm))
 
 

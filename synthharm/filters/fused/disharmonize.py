@@ -77,7 +77,7 @@ def disharmonize(
     """Draw arguments and undo them on a scene's region.
 
     Raises:
-        NotCompiled: the chain or the mask has no compiled form, or the means could not be solved for.
+        NotCompiled: the chain has no compiled form, or the means could not be solved for.
     """
     sample = SampleJudge.of(chain, scene, limits, SAMPLE)
     task = make_task(chain, sample, 1, [generator], limits, torch.device("cpu"))
