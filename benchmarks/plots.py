@@ -108,7 +108,7 @@ def plot_chain(result: Result) -> Figure:
         for place, (row, time) in enumerate(zip(rows, times, strict=True)):
             factor = "" if rival == "fused" else f", {row['ratios'][rival]['median']:.0f}{TIMES}"
             above = (0, 9) if rival != "numpy" else (0, -18)
-            text = f"{time:.3g}{factor}"
+            text = f"{time:,.0f}{factor}" if time >= 100 else f"{time:.3g}{factor}"
             axes.annotate(text, (time, place), above, textcoords="offset points", ha="center", fontsize=9)
     words = {"fifth": "a fifth of the image", "whole": "the whole image"}
     axes.set_yticks(range(len(rows)), [f"{row['direction']}, {words[row['region']]}" for row in rows])

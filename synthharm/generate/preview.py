@@ -19,6 +19,8 @@ from synthharm.generate.threads import one_thread
 from synthharm.recipe import Recipe, as_recipe
 from synthharm.report import Row, contact_sheet
 
+SHEET_COMPRESSION = 9  # a sheet is made once, and kept
+
 MOST_ARGUMENTS = 6  # in a caption
 
 
@@ -50,7 +52,7 @@ def make_preview(
     rows = [_row(maker, sample) for sample in samples]
     title = f"{len(rows)} of {recipe.samples} samples, seed {recipe.seed}, {maker.encoder.format}"
     sheet = contact_sheet(rows, title)
-    write_atomically(Path(output), encode_png(sheet))
+    write_atomically(Path(output), encode_png(sheet, SHEET_COMPRESSION))
     return len(rows)
 
 
