@@ -11,6 +11,7 @@ from torch import Tensor
 
 from synthharm.composites.retouch import MOST_SPREAD, retouch
 from synthharm.filters import FilterChain, Limits
+from synthharm.filters.checks import check_generators
 from synthharm.filters.drawing import Strategy
 
 IMAGES = (torch.uint8, torch.float32, torch.float64)
@@ -109,6 +110,7 @@ def retouch_batch(
     """
     if images.dtype == torch.uint8 and limits is not None and limits.levels != 255:
         raise ValueError(f"the limits' levels is {limits.levels}; 255 is accepted with uint8 images")
+    check_generators(generators, len(images))
     neutral = torch.tensor([p.neutral for p in chain.parameters], device=images.device)
     made = Retouched(
         images.clone(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,8 @@ class Recovery:
 
     @classmethod
     def of(cls, error: float) -> Recovery:
-        """From the mean squared error on 0..255."""
-        return cls(error, psnr(error))
+        """From the mean squared error on 0..255; both are NaN where it is, for nothing is recoverable."""
+        return cls(error, math.nan if math.isnan(error) else psnr(error))
 
 
 def harmonize(
@@ -73,6 +74,8 @@ def measure_recovery(
     values: NDArray[np.float64],
 ) -> Recovery:
     """Harmonize a composite, and compare its recoverable foreground (H, W) with the real image (H, W, 3)."""
+    if not recoverable.any():
+        return Recovery.of(math.nan)
     if why_not_compiled(chain) is None:
         scene, wanted = Scene(image, mask), Scene(real, mask)
         harmonized = apply_region(chain, scene, np.asarray(values, dtype=np.float64).tolist())

@@ -58,10 +58,11 @@ class RandomComposite(nn.Module):
     **Randomness.** Each sample has a generator of its own, so that it depends on no other in its batch:
 
     - After `set_epoch(e)` the draw follows from the seed, e, and the sample's `index` where it is given, else its
-      content, the bytes of image and mask. It is the same in any order, for any number of workers, forked or
-      spawned, and on any device. Call `set_epoch` in the main process before each epoch: it reaches workers that
-      live on between epochs too. Call it once for draws that stay, as for validation. Without an `index`, a photo
-      that comes twice in an epoch is drawn alike twice.
+      content, the bytes of image and mask. It is the same in any order and for any number of workers, forked or
+      spawned; on another device the same numbers are drawn, and a draw at a limit may be judged otherwise. Call
+      `set_epoch` in the main process before each epoch: it reaches workers that live on between epochs too. Call
+      it once for draws that stay, as for validation. Without an `index`, a photo that comes twice in an epoch is
+      drawn alike twice.
     - Before any `set_epoch` the calls in the main process are counted, and each draws anew; the count is no part
       of a pickle. A worker cannot tell epochs apart by itself, and raises an error rather than repeat its draws.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -103,7 +104,7 @@ def retouch(
         arguments=found.arguments,
         recoverable=recoverable,
         foreground_mse=float(found.judgement.difference[0]),
-        recovery=Recovery.of(float(found.judgement.error[0]) * 255**2),
+        recovery=Recovery.of(float(found.judgement.error[0]) * 255**2 if recoverable.any() else math.nan),
         computed=found.computed,
     )
 

@@ -20,7 +20,7 @@ class Parameter:
 
     Args:
         name: unique in its filter.
-        span: arguments are drawn from neutral - span to neutral + span.
+        span: arguments are drawn from neutral - span to neutral + span; by difficulty up to twice as far.
         neutral: the value at which the filter changes nothing.
         low: the lowest value the filter accepts.
         high: the highest value the filter accepts.

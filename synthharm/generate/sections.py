@@ -79,7 +79,9 @@ def strategy(recipe: Recipe, colours: ColourStatistics | None) -> Strategy:
         return Difficulty(section.quantiles)
     if section.mode == "scores":
         return Scores([Cell(cell.box, cell.score) for cell in section.cells], section.floor)
-    if section.mode == "reference" and colours is not None:
+    if section.mode == "reference":
+        if colours is None:
+            raise ValueError("a draw by reference needs the colours to go by")
         return Reference.of(colours)
     return Span()
 

@@ -36,7 +36,9 @@ class Chain(Section):
     statistics: Literal["image", "foreground"] = Field(
         "image", description="What the means in the filters are taken over; the published network needs image."
     )
-    spans: dict[str, float] = Field({}, description="By argument, how far from neutral it is drawn.")
+    spans: dict[str, float] = Field(
+        {}, description="By argument, how far from neutral it is drawn; by difficulty up to twice."
+    )
 
     @model_validator(mode="after")
     def _is_a_chain(self) -> Chain:

@@ -14,7 +14,8 @@ from scenes import as_tensors, draw_mask, draw_photo, harmonize_whole, psnr_of
 
 from synthharm.composites import Composite, decode_image, harmonize, measure_recovery, retouch
 from synthharm.composites.encoding import Encoder
-from synthharm.filters import FilterChain, Limits
+from synthharm.filters import Difficulty, FilterChain, Gamut, Limits, Span
+from synthharm.filters.drawing import Strategy
 
 CHAINS = (
     ["temperature", "brightness", "contrast", "saturation", "highlight", "shadow"],
@@ -225,3 +226,29 @@ def test_what_was_encoded_is_what_is_measured(seed: int) -> None:
 def test_a_composite_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         made(FilterChain.paper(), 1).image = np.zeros(1)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("strategy", [Gamut(), Difficulty(), Span()], ids=lambda s: type(s).__name__)
+def test_photos_without_colour_are_drawn_for_in_every_way(strategy: Strategy) -> None:
+    """Arguments that would tint them have no span at all."""
+    photo = np.repeat(np.random.default_rng(1).integers(60, 190, (24, 24, 1), np.uint8), 3, axis=2)
+    mask = np.zeros((24, 24), np.uint8)
+    mask[6:20, 4:18] = 255
+    composite = retouch(photo, mask, FilterChain.paper(), torch.Generator().manual_seed(3), strategy=strategy)
+    assert float(composite.arguments["temperature"]) == 0
+    assert (np.ptp(composite.image.astype(int), axis=2) <= 1).all()
+    assert composite.computed == "compiled"
+
+
+def test_recovery_is_no_number_where_nothing_is_recoverable() -> None:
+    photo = np.zeros((8, 8, 3), np.uint8)
+    photo[:4], photo[4:] = 255, 0
+    mask = np.full((8, 8), 255, np.uint8)
+    chain = FilterChain(["contrast"], spans={"contrast": 0.9})
+    limits = Limits(unrecoverable=1, recovery=0)
+    for seed in range(8):
+        composite = retouch(photo, mask, chain, torch.Generator().manual_seed(seed), limits)
+        assert np.isnan(composite.recovery.psnr) == (not composite.recoverable.any())
+        if not composite.recoverable.any():
+            return
+    raise AssertionError("each draw was recoverable")

@@ -12,8 +12,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from synthharm.filters import FILTERS, PAPER, FilterChain, Inverse
-from synthharm.filters.fused import NotCompiled, Scene, apply_region, plan, solver, undo_region, why_not_compiled
+from synthharm.filters import FILTERS, PAPER, FilterChain, Inverse, Limits, Span
+from synthharm.filters.fused import (
+    NotCompiled,
+    Scene,
+    apply_image,
+    apply_region,
+    compiling,
+    disharmonize,
+    passes,
+    plan,
+    solver,
+    steps,
+    undo_region,
+    why_not_compiled,
+)
 from synthharm.filters.fused.stages import FEWEST_FOR_TABLES
 
 Image = NDArray[np.uint8]
@@ -214,6 +227,42 @@ def test_what_has_no_compiled_form_says_so() -> None:
         apply_region(FilterChain([TONE]), scene, [1.1, 0.0])
     own = FilterChain([type(TONE)("brightness", TONE.apply, TONE.invert, TONE.parameters)])
     assert why_not_compiled(own) == "the filter 'brightness' has no compiled form"
+
+
+def test_arguments_that_a_chain_does_not_take_are_named() -> None:
+    scene = Scene(photo("midtones", SMALL, 1), region("all", SMALL, 1))
+    for function in (apply_region, apply_image, undo_region):
+        with pytest.raises(ValueError, match="2 arguments; 1 are accepted: contrast"):
+            function(FilterChain(["contrast"]), scene, [0.1, 0.2])
+        with pytest.raises(ValueError, match=r"contrast of image 0 is 5\.0; -1\.0 to 1\.0 is accepted"):
+            function(FilterChain(["contrast"]), scene, [5.0])
+        with pytest.raises(ValueError, match="contrast of image 0 is nan"):
+            function(FilterChain(["contrast"]), scene, [float("nan")])
+    deep = Scene(photo("midtones", SMALL, 1).astype(np.uint16) * 257, region("all", SMALL, 1))
+    with pytest.raises(ValueError, match="levels is 255; 255 or 65535, and not below"):
+        disharmonize(FilterChain.paper(), deep, torch.Generator(), Limits(), Span())
+    with pytest.raises(ValueError, match="8-bit levels do not fit"):
+        deep.image_with(scene.pixels)
+
+
+def test_from_image_to_image_gives_the_rounded_region() -> None:
+    chain, values = FilterChain(["exposure", "shading", "contrast"]), [0.3, 0.2, -0.1, 0.1, 0.1]
+    for size, kind in ((SMALL, "feathered"), (LARGE, "scattered"), (LARGE, "feathered"), (LARGE, "all")):
+        image, mask = photo("ramps", size, 7), region(kind, size, 7)
+        scene = Scene(image, mask)
+        made = apply_image(chain, scene, values).astype(int)
+        assert (made[mask == 0] == image[mask == 0]).all()
+        difference = np.abs(made - scene.image_with(apply_region(chain, scene, values)))
+        assert difference.max() <= 1  # the two blend soft edges in float32 and float64
+        assert (difference > 0).mean() < 1e-3
+
+
+def test_what_is_kept_compiled_goes_by_all_sources() -> None:
+    """A function's own file says nothing of the functions that were compiled into it."""
+    for function in (steps.run_steps, passes.render, solver.solve):
+        assert function._cache._cache_file._source_stamp[1] == compiling.DIGEST
+    sources = {path.name for path in compiling.SOURCES}
+    assert sources >= {"steps.py", "passes.py", "solver.py", "soft_edges.py", "filter.py", "linear_light.py"}
 
 
 @pytest.mark.parametrize(

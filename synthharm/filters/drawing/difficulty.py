@@ -37,8 +37,8 @@ class Difficulty:
     directions end at the spans. The others reach twice as far, within what the filters accept: on photos with
     clipped whites and blacks, whose recoverable directions are few, large differences need it. After 64 the point
     within the limits that came closest is taken; `kept` is 0, and the arguments are neutral, where none was. About
-    20 rows are judged for an image and the six filters of the paper, and 2 % of regions do not reach what they
-    want. The MSE is that of a sample of the region's pixels; over all of them it is a few percent off.
+    20 rows are judged for an image and the six filters of the paper, and on photos some 5 % miss what they want by
+    more than a tenth. The MSE is that of a sample of the region's pixels; over all of them it is 1 % off.
 
     Between quantiles the logarithm of the MSE is linear in the probability's normal quantile, and beyond them it
     goes on with the slope of the last two: both tails are those of a log-normal distribution, which is what such

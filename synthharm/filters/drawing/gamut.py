@@ -63,6 +63,8 @@ def _interval(task: Task, offsets: Tensor, column: Tensor) -> tuple[Tensor, Tens
     inside, outside = torch.zeros_like(ways), torch.ones_like(ways)  # shares of the way
     rows = torch.nonzero(ways)[:, 0]
     for step in range(HALVINGS + 1):
+        if not len(rows):
+            break
         tried = outside[rows] if step == 0 else (inside[rows] + outside[rows]) / 2
         moved = offsets[images[rows]]
         moved[torch.arange(len(rows), device=rows.device), column[rows]] = start[rows] + tried * ways[rows]
@@ -70,8 +72,6 @@ def _interval(task: Task, offsets: Tensor, column: Tensor) -> tuple[Tensor, Tens
         inside[rows[passed]] = tried[passed]
         outside[rows[~passed]] = tried[~passed]
         rows = rows[~passed] if step == 0 else rows
-        if not len(rows):
-            break
     lowest, highest = (start + inside * ways).reshape(2, -1)
     return lowest, highest
 

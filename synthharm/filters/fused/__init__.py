@@ -1,4 +1,4 @@
-"""The same chains, compiled: for 8- and 16-bit images, on one core, without torch."""
+"""The same chains, compiled: for 8- and 16-bit images, on one core."""
 
 from synthharm.filters.fused.disharmonize import Disharmonized, disharmonize
 from synthharm.filters.fused.plan import NotCompiled, apply_image, apply_region, undo_region, why_not_compiled

@@ -78,7 +78,10 @@ def disharmonize(
 
     Raises:
         NotCompiled: the chain has no compiled form, or the means could not be solved for.
+        ValueError: levels that no image has, or fewer than the scene's image has.
     """
+    if limits.levels not in (255, 65535) or limits.levels < scene.levels:
+        raise ValueError(f"levels is {limits.levels}; 255 or 65535, and not below the image's, is accepted")
     sample = SampleJudge.of(chain, scene, limits, SAMPLE)
     task = make_task(chain, sample, 1, [generator], limits, torch.device("cpu"))
     drawn = strategy.draw(task)

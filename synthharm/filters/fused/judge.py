@@ -16,7 +16,7 @@ from synthharm.filters.fused.lowering import Steps
 from synthharm.filters.fused.plan import check_compiled, pixelwise
 from synthharm.filters.fused.program import Edges, Population, Program, needing, read_means, solve_means
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Scene, evenly
-from synthharm.filters.fused.stages import TOLERANCE
+from synthharm.filters.fused.stages import EDGE_TOLERANCE, TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class SampleJudge:
         _run(program.undoing(0, program.split), values, places, excess)
         off[:, :solid] = np.maximum(off[:, :solid], excess)
         if solid < len(self.alphas):
-            off[:, solid:] = np.maximum(off[:, solid:], edges.solve(program))
+            missed = edges.solve(program)
+            off[:, solid:] = np.maximum(off[:, solid:], np.where(missed > EDGE_TOLERANCE, 1.0, 0.0))
         composite = np.floor(np.concatenate([values, edges.composite], axis=1) * levels + 0.5) / levels
         read_means(program, Population(Entries(composite, self.weights, 0.0, self.positions), self.rest))
         forward = program.forward

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthharm.filters.fused.steps import compiled, run_steps
+from synthharm.filters.fused.compiling import compiled
+from synthharm.filters.fused.steps import run_steps
 
 BLOCK = 1024  # pixels that go through all stages before the next ones do: they stay in the fastest cache
 INTERVALS = 4096  # of a table between whose entries values lie

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from synthharm.filters.chain import FilterChain
+from synthharm.filters.checks import check_values
 from synthharm.filters.fused import passes
 from synthharm.filters.fused.lowering import has_steps
 from synthharm.filters.fused.program import Edges, Population, Program, needing, read_means, solve_means
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats, Image, Scene
-from synthharm.filters.fused.stages import FEWEST_FOR_TABLES, Stages
-
-EDGE_TOLERANCE = 1e-5  # how near harmonizing must bring a pixel at a soft edge
+from synthharm.filters.fused.stages import EDGE_TOLERANCE, FEWEST_FOR_TABLES, Stages
 
 
 class NotCompiled(Exception):
@@ -60,6 +60,13 @@ def check_compiled(chain: FilterChain) -> None:
         raise NotCompiled(reason)
 
 
+def check_row(chain: FilterChain, values: Sequence[float]) -> None:
+    """Refuse another number of arguments than a chain takes, or values that its filters do not accept."""
+    if len(values) != len(chain.columns):
+        raise ValueError(f"{len(values)} arguments; {len(chain.columns)} are accepted: {', '.join(chain.columns)}")
+    check_values(torch.tensor([list(values)], dtype=torch.float64), chain.columns, chain.parameters)
+
+
 def pixelwise(chain: FilterChain, undone_from: int = 0) -> tuple[bool, bool]:
     """Whether the region and the background enter the means pixel by pixel, or by histograms.
 
@@ -92,6 +99,7 @@ def apply_region(chain: FilterChain, scene: Scene, values: Sequence[float]) -> N
 
     Raises:
         NotCompiled: a filter has no compiled form.
+        ValueError: another number of arguments, or values that the filters do not accept.
     """
     stages = _forward(chain, scene, values)
     harmonized = stages.run(scene.pixels, _positions(chain, scene), np.zeros(0, np.bool_))
@@ -105,6 +113,7 @@ def apply_image(chain: FilterChain, scene: Scene, values: Sequence[float]) -> Im
 
     Raises:
         NotCompiled: a filter has no compiled form.
+        ValueError: another number of arguments, or values that the filters do not accept.
 
     Example:
         >>> image, mask = np.full((4, 4, 3), 100, np.uint8), np.zeros((4, 4), np.uint8)
@@ -117,6 +126,7 @@ def apply_image(chain: FilterChain, scene: Scene, values: Sequence[float]) -> Im
 
 def _forward(chain: FilterChain, scene: Scene, values: Sequence[float]) -> Stages:
     check_compiled(chain)
+    check_row(chain, values)
     program = Program.of(chain, values)
     if program.split:
         read_means(program, population(chain, scene))
@@ -134,15 +144,20 @@ def undo_region(chain: FilterChain, scene: Scene, values: Sequence[float], level
 
     Raises:
         NotCompiled: a filter has no compiled form, or the means could not be solved for.
+        ValueError: another number of arguments, or values that the filters do not accept.
     """
     check_compiled(chain)
+    check_row(chain, values)
     program, exact, count = Program.of(chain, values), _exact(scene, levels), len(chain.filters)
     bad, places = np.zeros(scene.inside, np.bool_), _positions(chain, scene)
     after = Stages.of(program.undoing(program.split, count), scene.levels, exact=exact, begin=True)
     found, described = after.run(scene.pixels, places, bad), after.described
     edges = _edges(chain, scene)
     if program.split:
-        region, undone_from = _binned(found[:, scene.solid] if scene.soft else found), program.split
+        region, undone_from = (
+            _binned(np.ascontiguousarray(found[:, scene.solid]) if scene.soft else found),
+            program.split,
+        )
         if pixelwise(chain, program.split)[0]:
             region, undone_from = scene.solid_pixels(positions=chain.needs_positions), count
         start = found.mean(axis=1, dtype=np.float64)

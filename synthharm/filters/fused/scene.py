@@ -211,6 +211,8 @@ class Scene:
         if values.dtype.kind == "f":
             values = self.round(values, self.levels)
         image = self.image.copy()
+        if values.dtype == np.uint8 and image.dtype == np.uint16:
+            raise ValueError("8-bit levels do not fit into a 16-bit image; uint16 or floats are accepted")
         if values.dtype == np.uint16 and image.dtype == np.uint8:
             image = self.image.astype(np.uint16) * 257
         passes.scatter(image, self.mask, self.box, values)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthharm.filters.fused.steps import compiled, run_steps
+from synthharm.filters.fused.compiling import compiled
+from synthharm.filters.fused.steps import run_steps
 
 STEPS = 40  # of Newton's method; from a neighbouring solution two are usual
 TOLERANCE = 1e-9

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from synthharm.filters.filter import EPSILON
+from synthharm.filters.fused.compiling import compiled
 from synthharm.filters.fused.soft_edges import solve_edges
-from synthharm.filters.fused.steps import compiled, run_steps
+from synthharm.filters.fused.steps import run_steps
 
 BLOCK = 1024  # entries held as floats at a time
 TOLERANCE = 1e-9  # of the solved means, on [0, 1]

@@ -14,6 +14,7 @@ from synthharm.filters.fused.lowering import Steps
 from synthharm.filters.fused.scene import Floats, Image, Scene
 
 FEWEST_FOR_TABLES = 8192  # pixels; below it, filling a table costs more than it saves
+EDGE_TOLERANCE = 1e-5  # how near harmonizing must bring a pixel at a soft edge
 TOLERANCE = 2e-6  # how far outside [0, 1] a value may be and count as inside: formulas round by less
 
 NOTHING = np.zeros((3, 0), np.uint8)
@@ -160,7 +161,7 @@ def _run(made: Steps, values: Floats) -> Floats:
 def _interpolated(made: Steps) -> tuple[Floats, Floats]:
     """A table (1 or 3, INTERVALS + 2) of steps, and the bounds (3, 2) between which nothing is clamped."""
     grid = np.arange(passes.INTERVALS + 2) / passes.INTERVALS
-    grid[-1] = 1  # read only at 1 itself, and there with weight 0
+    grid[-1] = 1  # read only at 1 itself, and there with weight 0; its 4098 places make three rows of as many
     values = grid.reshape(3, -1).copy() if made.alike else np.tile(grid, (3, 1))
     clamped = (_run(made, values) > TOLERANCE).reshape(-1, len(grid))
     values = values.reshape(-1, len(grid))

@@ -6,14 +6,11 @@ pixel was outside: undoing filters, that says what cannot be recovered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from synthharm.filters.filter import EPSILON, TINY
+from synthharm.filters.fused.compiling import compiled
 from synthharm.filters.linear_light import EXPONENT, KNEE, OFFSET, SLOPE
 
 Floats = NDArray[np.float64]
@@ -39,16 +36,6 @@ MATRIX = 13  # a row of three numbers for each channel
 POSITION_GAIN = 14  # times 2^(a x + b y + c (x² + y²)) at the place (x, y)
 
 FIRST_OF_PIXELS = SPREAD
-# No reordering of sums: results must not depend on how a machine's vectors are long.
-SETTINGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"nnan", "nsz"}}
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function when it is first called, and keep what comes out for later processes if that can be."""
-    try:
-        return njit(cache=True, **SETTINGS)(function)
-    except RuntimeError:  # no folder to keep it in can be written
-        return njit(**SETTINGS)(function)
 
 
 @compiled
