@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from recipe_cases import LEAST, load, mistakes, refusal
 
 from synthharm.errors import SynthharmError
-from synthharm.filters import Difficulty, FilterChain, Gamut, Reference, Scores, Span
+from synthharm.filters import PAPER, Difficulty, FilterChain, Gamut, Reference, Scores, Span
 from synthharm.filters.drawing import IHARMONY4, Cell, ColourStatistics, read_scores, write_scores
 from synthharm.generate import generate, make_preview
 from synthharm.generate.sections import strategy
 from synthharm.recipe import Recipe, as_recipe, load_recipe
-from synthharm.recipe.draws import MOST_NUMBERS
+from synthharm.recipe.draws import MOST_NUMBERS, DifficultyDraw
+from synthharm.recipe.recipe import Chain
 
 MODES = ("span", "gamut", "difficulty", "reference", "scores")
 CELL = {"box": {"brightness": [0.2, 0.5], "contrast": [-0.5, 0.0]}, "score": 2.5}
@@ -349,3 +350,9 @@ def test_a_recipes_file_takes_overrides(tmp_path: Path) -> None:
     )
     assert as_recipe(path, ["samples=9"]).samples == 9
     assert refusal(path, "samples=0").startswith(f"recipe {path}: 1 mistake")
+
+
+def test_recipes_spell_out_what_the_filters_have() -> None:
+    """They do so that reading a recipe imports no torch."""
+    assert tuple(DifficultyDraw(mode="difficulty").quantiles) == IHARMONY4
+    assert tuple(Chain().filters) == PAPER

@@ -118,7 +118,8 @@ def test_inference_mode_refuses_the_same(call: Call) -> None:
 
 def test_arguments_at_the_ends_of_what_is_accepted() -> None:
     for value in (-1.0, 1.0):
-        apply(FilterChain.paper(), REAL, MASK, torch.full((2, 6), value))
+        harmonized = apply(FilterChain.paper(), REAL, MASK, torch.full((2, 6), value))
+        assert bool(((harmonized >= 0) & (harmonized <= 1)).all())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
+
+RNG = np.random.default_rng(7)
+COLOURS = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+DEEP = RNG.integers(0, 65536, (6, 9, 4), dtype=np.uint16)
+SMOOTH = np.stack([np.add.outer(4 * np.arange(16), k * np.arange(24)) % 256 for k in (3, 4, 5)], -1).astype(
+    np.uint8
+)
 
 
 def encode(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -71,3 +78,20 @@ def tiff(
             value, blob = struct.pack("<I", start + len(blob)), blob + value
         entries += struct.pack("<HHI", tag, 3 if code == "H" else 4, len(v)) + value.ljust(4, b"\0")
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + b"\0\0\0\0" + blob + data
+
+
+def profile(name: str) -> bytes:
+    """An ICC profile of sRGB, one as near to it as rounding, or one whose red and blue are swapped."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    entry = {}
+    for k in range(struct.unpack_from(">I", data, 128)[0]):
+        tag, offset, _ = struct.unpack_from(">4sII", data, 132 + 12 * k)
+        entry[tag] = (132 + 12 * k + 4, offset)
+    if name == "near":
+        struct.pack_into(
+            ">i", data, entry[b"rXYZ"][1] + 8, struct.unpack_from(">i", data, entry[b"rXYZ"][1] + 8)[0] + 25
+        )
+    if name == "swapped":
+        for tag, other in ((b"rXYZ", b"bXYZ"), (b"bXYZ", b"rXYZ")):
+            struct.pack_into(">I", data, entry[tag][0], entry[other][1])
+    return bytes(data)

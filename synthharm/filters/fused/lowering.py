@@ -86,32 +86,23 @@ def by_channel(kind: int, numbers: Sequence[Row]) -> Step:
 LINEARIZE, ENCODE = alike(steps.LINEARIZE), alike(steps.ENCODE)
 
 
-def _line_of_means(kind: int, x: Row, means: Row, inverse: bool) -> list[Step]:
-    numbers = np.zeros((3, steps.NUMBERS))
-    solver.line_of_means(kind, x[0], inverse, np.array(means, dtype=np.float64), numbers)
-    return [by_channel(steps.AFFINE, numbers[:, :2].tolist())]
+def _line_of_means(x: Row, inverse: bool) -> list[Step]:
+    """A line that stands for a filter until its means are known: `solver.write_lines` writes its numbers."""
+    return [alike(steps.AFFINE, 1.0, 0.0)]
 
 
-def _temperature(x: Row, means: Row, inverse: bool) -> list[Step]:
-    return _line_of_means(solver.TEMPERATURE, x, means, inverse)
-
-
-def _brightness(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _brightness(x: Row, inverse: bool) -> list[Step]:
     factor = 1 / (1 - x[0] + EPSILON) if x[0] >= 0 else 1 + x[0]
     return [alike(steps.AFFINE, 1 / max(factor, EPSILON) if inverse else factor, 0.0)]
 
 
-def _contrast(x: Row, means: Row, inverse: bool) -> list[Step]:
-    return _line_of_means(solver.CONTRAST, x, means, inverse)
-
-
-def _saturation(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _saturation(x: Row, inverse: bool) -> list[Step]:
     if x[0] >= 0:
         return [alike(steps.SPREAD, 1 - x[0] + EPSILON) if inverse else alike(steps.SATURATE, x[0])]
     return [alike(steps.SPREAD, 1 / max(1 + x[0], EPSILON) if inverse else 1 + x[0])]
 
 
-def _highlight(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _highlight(x: Row, inverse: bool) -> list[Step]:
     if not inverse:
         return [alike(steps.HIGHLIGHT, 1 + x[0])]
     exponent = max(1 + x[0], EPSILON)
@@ -124,30 +115,30 @@ def _power(exponent: float, inverse: bool) -> Step:
     return alike(steps.POWER, exponent)
 
 
-def _shadow(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _shadow(x: Row, inverse: bool) -> list[Step]:
     return [_power(max(1 - x[0], EPSILON if inverse else 0.0), inverse)]
 
 
-def _exposure(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _exposure(x: Row, inverse: bool) -> list[Step]:
     return [LINEARIZE, alike(steps.AFFINE, 2.0 ** (-x[0] if inverse else x[0]), 0.0), ENCODE]
 
 
-def _white_balance(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _white_balance(x: Row, inverse: bool) -> list[Step]:
     from synthharm.filters.whitebox.white_balance import adaptation
 
     rows = adaptation(torch.tensor([x], dtype=torch.float64), -1 if inverse else 1)[0].tolist()
     return [LINEARIZE, by_channel(steps.MATRIX, rows), ENCODE]
 
 
-def _gamma(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _gamma(x: Row, inverse: bool) -> list[Step]:
     return [_power(2.0 ** -x[0], inverse)]
 
 
-def _hue(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _hue(x: Row, inverse: bool) -> list[Step]:
     return [alike(steps.HUE, -6 * x[0] if inverse else 6 * x[0])]
 
 
-def _vibrance(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _vibrance(x: Row, inverse: bool) -> list[Step]:
     return [alike(steps.VIBRANCE, 2.0 ** (-x[0] if inverse else x[0]))]
 
 
@@ -159,16 +150,16 @@ def _curve_numbers(displacements: Row) -> list[float]:
     return [*knots[1:4], first, *inner, last]
 
 
-def _tone_curve(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _tone_curve(x: Row, inverse: bool) -> list[Step]:
     return [alike(steps.SPLINE_INVERSE if inverse else steps.SPLINE, *_curve_numbers(x))]
 
 
-def _curves(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _curves(x: Row, inverse: bool) -> list[Step]:
     numbers = [_curve_numbers(x[3 * c : 3 * c + 3]) for c in range(3)]
     return [by_channel(steps.SPLINE_INVERSE if inverse else steps.SPLINE, numbers)]
 
 
-def _lift_gamma_gain(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _lift_gamma_gain(x: Row, inverse: bool) -> list[Step]:
     wheels = [(x[c], x[3 + c], x[6 + c]) for c in range(3)]
     if inverse:
         powers = [(gamma, TINY ** (1 / gamma)) for _, gamma, _ in wheels]
@@ -178,7 +169,7 @@ def _lift_gamma_gain(x: Row, means: Row, inverse: bool) -> list[Step]:
     return [by_channel(steps.AFFINE, lines), by_channel(steps.POWER, [(1 / gamma,) for _, gamma, _ in wheels])]
 
 
-def _shading(x: Row, means: Row, inverse: bool) -> list[Step]:
+def _shading(x: Row, inverse: bool) -> list[Step]:
     numbers = (x[0], -x[1], -x[2])
     numbers = (-numbers[0], -numbers[1], -numbers[2]) if inverse else numbers
     return [LINEARIZE, alike(steps.POSITION_GAIN, *numbers), ENCODE]
@@ -187,12 +178,12 @@ def _shading(x: Row, means: Row, inverse: bool) -> list[Step]:
 # The filters whose one step is a line that follows from the means at their input.
 MEANS_KINDS = {"temperature": solver.TEMPERATURE, "contrast": solver.CONTRAST}
 
-Lowering = Callable[[Row, Row, bool], list[Step]]
+Lowering = Callable[[Row, bool], list[Step]]
 
 LOWERINGS: dict[str, Lowering] = {
-    "temperature": _temperature,
+    "temperature": _line_of_means,
     "brightness": _brightness,
-    "contrast": _contrast,
+    "contrast": _line_of_means,
     "saturation": _saturation,
     "highlight": _highlight,
     "shadow": _shadow,
@@ -208,18 +199,17 @@ LOWERINGS: dict[str, Lowering] = {
 }
 
 
-def lower(filter_: Filter, values: Row, means: Row | None, *, inverse: bool = False) -> list[Step]:
+def lower(filter_: Filter, values: Row, *, inverse: bool = False) -> list[Step]:
     """The steps of one filter; none at its neutral arguments, which change nothing.
 
     Args:
         filter_: one that has steps (see `has_steps`).
         values: its arguments.
-        means: the channel means at its input, if it needs them.
         inverse: for undoing it.
     """
     if all(value == p.neutral for value, p in zip(values, filter_.parameters, strict=True)):
         return []
-    return LOWERINGS[filter_.name](values, means if means is not None else (), inverse)
+    return LOWERINGS[filter_.name](values, inverse)
 
 
 def split_row(chain: FilterChain, values: Sequence[float]) -> list[Row]:

@@ -15,8 +15,6 @@ from synthharm.filters.fused.lowering import MEANS_KINDS, Step, Steps, lower, sp
 from synthharm.filters.fused.scene import NOTHING, Entries, Floats
 from synthharm.filters.fused.soft_edges import solve_edges
 
-UNKNOWN = (0.5, 0.5, 0.5)
-
 
 @dataclass(frozen=True)
 class Program:
@@ -30,7 +28,7 @@ class Program:
         starts: (F + 1,), where in them each filter begins; the last is their number.
         undo: the steps that undo the filters, the last filter first.
         undo_starts: (F + 1,), where in them the filters from i on are undone; the first is their number.
-        lines: (L, 5) of `solver.write_lines`: the steps that depend on means.
+        lines: (L, 4) of `solver.write_lines`: the steps that depend on means.
         arguments: (L,), the arguments of their filters.
     """
 
@@ -49,11 +47,9 @@ class Program:
         lines, arguments = list[tuple[int, ...]](), list[float]()
 
         def add(made: list[Step], owners: list[str], i: int, *, inverse: bool) -> None:
-            means = UNKNOWN if filters[i].needs_means else None
-            steps = lower(filters[i], rows[i], means, inverse=inverse)
-            if steps and means is not None:
-                kind = MEANS_KINDS[filters[i].name]
-                lines.append((int(inverse), len(made), kind, places.index(i), int(inverse)))
+            steps = lower(filters[i], rows[i], inverse=inverse)
+            if steps and filters[i].needs_means:
+                lines.append((int(inverse), len(made), MEANS_KINDS[filters[i].name], places.index(i)))
                 arguments.append(rows[i][0])
             made += steps
             owners += [filters[i].name] * len(steps)
@@ -72,7 +68,7 @@ class Program:
             (*starts, len(forward)),
             Steps.of(undo, undo_owners),
             tuple(reversed(undo_starts)),
-            np.array(lines, dtype=np.int64).reshape(-1, 5),
+            np.array(lines, dtype=np.int64).reshape(-1, 4),
             np.array(arguments, dtype=np.float64),
         )
 

@@ -82,15 +82,15 @@ def add_up(entries, undo_kinds, undo, kinds, numbers, cuts, total, means):
 def write_lines(means, undo, forward, lines, arguments):
     """Write the steps that depend on the means (3 D,) into the numbers of steps that undo, or run, a chain.
 
-    `lines` (L, 5) names them: whether it is of those that undo, which step, its kind, the place of its means, and
-    whether it is the inverse. `arguments` (L,) are those of their filters.
+    `lines` (L, 4) names them: whether it is of those that undo, which step, its kind, and the place of its means.
+    `arguments` (L,) are those of their filters.
     """
     taken = np.empty(3)
     for i in range(len(lines)):
         for c in range(3):
             taken[c] = max(means[3 * lines[i, 3] + c], 0.0)
         numbers = undo if lines[i, 0] else forward
-        line_of_means(lines[i, 2], arguments[i], lines[i, 4] == 1, taken, numbers[lines[i, 1]])
+        line_of_means(lines[i, 2], arguments[i], lines[i, 0] == 1, taken, numbers[lines[i, 1]])
 
 
 @compiled

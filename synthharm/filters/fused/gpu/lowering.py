@@ -157,7 +157,7 @@ class _Layout:
             line = alike(steps.AFFINE)
             self.steps.append([nothing if _neutral(filter_, row[i]) else line for row in self.rows])
             return
-        lowered = [lower(filter_, row[i], None, inverse=inverse) for row in self.rows]
+        lowered = [lower(filter_, row[i], inverse=inverse) for row in self.rows]
         for k in range(max(map(len, lowered))):
             self.steps.append([made[k] if made else nothing for made in lowered])
 
