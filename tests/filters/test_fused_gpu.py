@@ -294,6 +294,22 @@ def test_images_whose_means_are_not_found_are_done_again(monkeypatch: pytest.Mon
 
 
 @on_device
+def test_what_is_read_of_images_found_at_once_holds_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from synthharm.filters.fused.gpu.passes import Solve
+
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)  # room that is not set then holds NaN
+    try:
+        solve = Solve.of(3, torch.device(DEVICE), inverse=True)
+        assert torch.empty(3).isnan().all()
+    finally:
+        torch.use_deterministic_algorithms(before)
+    for numbers in (solve.means, solve.values, solve.moves, solve.inverses):
+        assert numbers.isfinite().all()
+
+
+@on_device
 def test_what_no_chain_takes_is_refused_by_name() -> None:
     chain, other = FilterChain(["shadow"]), FilterChain(["gamma"])
     images, masks, values = *on(torch.rand(2, 3, 4, 4), torch.ones(2, 1, 4, 4)), torch.zeros(2, 1)

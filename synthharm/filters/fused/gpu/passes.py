@@ -39,10 +39,13 @@ class Solve:
 
     @classmethod
     def of(cls, images: int, device: torch.device, *, inverse: bool) -> Solve:
-        """Nothing is known: the first step will be that of a fixed-point iteration."""
+        """Nothing is known: the first step will be that of a fixed-point iteration.
+
+        All are zero at first, as images whose means are found at once are read along with the others.
+        """
         solved = images if inverse else 0
         means, values, moves = (
-            torch.empty(count, ROWS, dtype=torch.float64, device=device) for count in (images, solved, solved)
+            torch.zeros(count, ROWS, dtype=torch.float64, device=device) for count in (images, solved, solved)
         )
         inverses = -torch.eye(ROWS, dtype=torch.float64, device=device).expand(solved, -1, -1).contiguous()
         return cls(means, torch.zeros(images, dtype=torch.int32, device=device), values, moves, inverses)
