@@ -46,6 +46,31 @@ def write_values(pointers, values, there, LEVELS: tl.constexpr):
 
 
 @triton.jit
+def read_pixels(plane, pixels, there, LEVELS: tl.constexpr):
+    """Red, green and blue in [0, 1], of planes of so many pixels."""
+    r = read_values(plane, there, LEVELS)
+    g = read_values(plane + pixels, there, LEVELS)
+    return r, g, read_values(plane + 2 * pixels, there, LEVELS)
+
+
+@triton.jit
+def write_pixels(plane, pixels, r, g, b, there, LEVELS: tl.constexpr):
+    """Write red, green and blue, each into its plane."""
+    write_values(plane, r, there, LEVELS)
+    write_values(plane + pixels, g, there, LEVELS)
+    write_values(plane + 2 * pixels, b, there, LEVELS)
+
+
+@triton.jit
+def places_in(box, offsets, width, inside):
+    """Where in the region's box the pixels inside the mask lie; 0 for the others."""
+    scale = tl.load(box + 2)
+    x = ((offsets % width).to(tl.float32) - tl.load(box)) * scale
+    y = ((offsets // width).to(tl.float32) - tl.load(box + 1)) * scale
+    return tl.where(inside, x, 0.0), tl.where(inside, y, 0.0)
+
+
+@triton.jit
 def clamp(r, g, b, excess):
     """The channels in [0, 1], and how far the farthest has been outside so far."""
     above = tl.maximum(r, tl.maximum(g, b)) - 1.0
@@ -125,10 +150,8 @@ def run_chain(
         left = 1 - tl.load(done + image)  # 0 where nothing is left to do: then no pixel is read and no step run
     there = offsets < pixels * left
     end = first + (last - first) * left
-    plane = images + image * 3 * pixels + offsets
-    r0 = read_values(plane, there, LEVELS)
-    g0 = read_values(plane + pixels, there, LEVELS)
-    b0 = read_values(plane + 2 * pixels, there, LEVELS)
+    plane = image * 3 * pixels + offsets
+    r0, g0, b0 = read_pixels(images + plane, pixels, there, LEVELS)
     alpha = tl.zeros([BLOCK], tl.float32)
     if MASKED:
         alpha = read_values(masks + image * pixels + offsets, there, LEVELS)
@@ -136,9 +159,7 @@ def run_chain(
     x = tl.zeros([BLOCK], tl.float32)
     y = tl.zeros([BLOCK], tl.float32)
     if PLACES:
-        scale = tl.load(boxes + image * 4 + 2)
-        x = tl.where(inside, ((offsets % width).to(tl.float32) - tl.load(boxes + image * 4)) * scale, 0.0)
-        y = tl.where(inside, ((offsets // width).to(tl.float32) - tl.load(boxes + image * 4 + 1)) * scale, 0.0)
+        x, y = places_in(boxes + image * 4, offsets, width, inside)
     weight = tl.where(there, 1.0, 0.0)
     if FOREGROUND:
         weight = alpha
@@ -160,10 +181,8 @@ def run_chain(
     if TASK == MEASURING:
         tl.store(sums + (ROWS - 1) * blocks, tl.sum(weight, axis=0))
     else:
-        result = written + image * 3 * pixels + offsets
-        write_values(result, blend(r, r0, alpha, inside), there, LEVELS)
-        write_values(result + pixels, blend(g, g0, alpha, inside), there, LEVELS)
-        write_values(result + 2 * pixels, blend(b, b0, alpha, inside), there, LEVELS)
+        r, g, b = blend(r, r0, alpha, inside), blend(g, g0, alpha, inside), blend(b, b0, alpha, inside)
+        write_pixels(written + plane, pixels, r, g, b, there, LEVELS)
     if TASK == UNDOING:
         good = inside & (excess <= _OUTSIDE)
         tl.store(recoverable + image * pixels + offsets, good.to(tl.uint8), mask=there)
@@ -225,7 +244,7 @@ def write_numbers(numbers, needing, strengths, image, length, means, slot, wante
     run, undo = tl.load(needing + 3 * slot + 1), tl.load(needing + 3 * slot + 2)
     x = tl.load(strengths + image * COUNT + slot).to(tl.float64)
     grey, half = (red + green + blue) / 3.0, tl.abs(x) / 2.0
-    new = grey + tl.abs(x) / 2.0  # the shifts are |x| (1, 1/2, 0), or the other way round
+    new = grey + half  # the shifts are |x| (1, 1/2, 0), or the other way round
     gr = tl.where(warms, temperature_gain(red, tl.maximum(-x, 0.0), grey, new), x)
     gg = tl.where(warms, temperature_gain(green, half, grey, new), x)
     gb = tl.where(warms, temperature_gain(blue, tl.maximum(x, 0.0), grey, new), x)
@@ -259,6 +278,17 @@ def take_means(partials, unknowns, numbers, needing, strengths, count, length, s
     tl.store(unknowns + image * ROWS + rows, means, mask=rows < 3 * COUNT)
     for each in tl.static_range(COUNT):
         write_numbers(numbers, needing, strengths, image, length, means, each, (slot < 0) | (slot == each), COUNT)
+
+
+@triton.jit
+def with_secant(inverse, move, change):
+    """The inverse Jacobian (ROWS, ROWS), changed least to say that `change` comes of `move`, both (ROWS,)."""
+    seen = tl.sum(inverse * change[None, :], axis=1)
+    back = tl.sum(inverse * move[:, None], axis=0)
+    scale = tl.sum(move * seen, axis=0)
+    usable = tl.abs(scale) > 1e-30
+    factor = tl.where(usable, 1.0 / tl.where(usable, scale, 1.0), 0.0)
+    return inverse + (move - seen)[:, None] * back[None, :] * factor
 
 
 @triton.jit(do_not_specialize=["count", "length", "tolerance"])
@@ -308,13 +338,7 @@ def improve_means(
     inverse = tl.load(inverses + square, mask=entries >= 0, other=0.0)
     if SECANT:
         move = tl.load(moves + vector, mask=used, other=0.0)
-        change = value - tl.load(values + vector, mask=used, other=0.0)
-        seen = tl.sum(inverse * change[None, :], axis=1)
-        back = tl.sum(inverse * move[:, None], axis=0)
-        scale = tl.sum(move * seen, axis=0)
-        usable = tl.abs(scale) > 1e-30
-        factor = tl.where(usable, 1.0 / tl.where(usable, scale, 1.0), 0.0)
-        inverse = inverse + (move - seen)[:, None] * back[None, :] * factor
+        inverse = with_secant(inverse, move, value - tl.load(values + vector, mask=used, other=0.0))
     following = means - tl.sum(inverse * value[None, :], axis=1)
     following = tl.where(used, tl.minimum(tl.maximum(following, 0.0), 1.0), 0.0)
     error = tl.max(tl.abs(value), axis=0)
