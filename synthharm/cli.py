@@ -51,7 +51,7 @@ def check(
     most: Annotated[int, typer.Option(help="Problems to list at most.")] = 100,
 ) -> None:
     """Check every file of a dataset against its checksum and record. The exit status is 1 if anything is wrong."""
-    from synthharm.generate import check_dataset
+    from synthharm.generate import check_dataset, check_shortcuts
 
     found = 0
     try:
@@ -59,11 +59,80 @@ def check(
             found += 1
             if found <= most:
                 typer.echo(problem)
+        shortcuts = None if found else check_shortcuts(folder)
     except (SynthharmError, OSError) as error:
         _fail(error)
     if found:
         _fail(f"{folder}: {found} problem{'s' * (found > 1)}")
     typer.echo(f"{folder}: nothing wrong")
+    if shortcuts is not None:
+        areas = ", ".join(f"{name.replace('_', ' ')} {area:.3f}" for name, area in shortcuts.auc.items())
+        typer.echo(f"shortcuts, area under the ROC curve (chance is 0.5): {areas or 'not judged'}")
+        for warning in shortcuts.warning:
+            typer.secho(f"warning: {warning}", fg="yellow")
+
+
+@app.command()
+def convert(
+    folder: Annotated[Path, typer.Argument(help="A splicing dataset, in any of the formats.")],
+    to: Annotated[str, typer.Option(help="The format: imdlbenco, coco, huggingface, webdataset, ...")],
+    output: Annotated[Path, typer.Option(help="The folder to write: new or empty.")],
+) -> None:
+    """Write a splicing dataset in another format. The bytes of its images do not change."""
+    from synthharm.generate.splicing.converting import convert_dataset
+
+    try:
+        count = convert_dataset(folder, to, output)
+    except (SynthharmError, OSError) as error:
+        _fail(error)
+    typer.echo(f"{output}: {count} samples as {to}")
+
+
+@app.command()
+def replay(
+    record: Annotated[Path, typer.Argument(help="A record (JSON), records (JSON lines), or a dataset's folder.")],
+    data: Annotated[str, typer.Option(help="The data root that it was made from.")],
+    sample: Annotated[int | None, typer.Option(help="The only sample wanted, by its number.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A folder to write the files into.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The dataset's recipe.yaml, where it is not beside.")] = None,
+) -> None:
+    """Make samples again from their records and the sources. The exit status is 1 if a byte differs."""
+    from synthharm.generate.splicing.replaying import replay_all
+
+    made, differing = 0, 0
+    try:
+        for replayed in replay_all(record, data, sample=sample, output=output, recipe=recipe):
+            made += 1
+            differing += bool(replayed.differences)
+            for line in replayed.differences:
+                typer.echo(line)
+    except (SynthharmError, OSError) as error:
+        _fail(error)
+    typer.echo(f"{made} samples made again; {made - differing} the same to the byte")
+    if differing:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tables(
+    folder: Annotated[Path, typer.Argument(help="A folder of JPEG photos, straight from cameras.")],
+    output: Annotated[Path, typer.Option(help="The JSON file to write.")],
+) -> None:
+    """Collect the quantization tables of cameras, for `camera_tables` in recipes."""
+    from synthharm.composites.history.tables import collect_tables, write_tables
+
+    try:
+        if not folder.is_dir():
+            raise SynthharmError(f"{folder}: is not a folder")
+        found, rejects = collect_tables(folder)
+        if not found:
+            raise SynthharmError(f"{folder}: no photo in it has tables that can be used")
+        write_tables(output, found)
+    except (SynthharmError, OSError) as error:
+        _fail(error)
+    for reject in rejects:
+        typer.echo(str(reject))
+    typer.echo(f"{output}: {len(found)} pairs of tables; {len(rejects)} files left out")
 
 
 @app.command()
@@ -81,9 +150,11 @@ def _describe(numbers: dict[str, object]) -> str:
     assert isinstance(measured, dict)
     text = f"{numbers['samples']} samples of {numbers['photos']} photos"
     text += f" ({', '.join(f'{count} {name}' for name, count in splits.items())})"
-    if measured:
+    if "recovery_psnr" in measured:
         psnr = measured["recovery_psnr"]
         text += f"; harmonized back to {psnr['median']:.1f} dB (median; lowest {psnr['lowest']:.1f})"
+    if isinstance(kinds := numbers.get("kinds"), dict):
+        text += f"; {', '.join(f'{count} {name}' for name, count in kinds.items())}"
     if rejects:
         text += f"; rejected: {', '.join(f'{count} {reason}' for reason, count in rejects.items())}"
     return text

@@ -15,7 +15,7 @@ from synthharm.errors import SynthharmError
 from synthharm.filters import PAPER, Difficulty, FilterChain, Gamut, Reference, Scores, Span
 from synthharm.filters.drawing import IHARMONY4, Cell, ColourStatistics, read_scores, write_scores
 from synthharm.generate import generate, make_preview
-from synthharm.generate.sections import strategy
+from synthharm.generate.sections import draw_strategy
 from synthharm.recipe import Recipe, as_recipe, load_recipe
 from synthharm.recipe.draws import MOST_NUMBERS, DifficultyDraw
 from synthharm.recipe.recipe import Chain
@@ -98,7 +98,7 @@ def test_a_recipe_holds_its_scores_and_depends_on_no_file(tmp_path: Path) -> Non
     written = read_scores(path)
     path.unlink()
     assert recipe.draw.file is None
-    assert strategy(recipe, None) == written
+    assert draw_strategy(recipe.draw) == written
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     assert load(tmp_path, draw=json.loads(recipe.draw.model_dump_json())).draw == recipe.draw
 
@@ -275,7 +275,7 @@ def test_any_draw_is_accepted_or_refused(
     message = str(folder / "recipe.yaml")
     try:
         recipe = load(folder, draw={"mode": mode, **keys})
-        assert strategy(recipe, GREY) is not None
+        assert draw_strategy(recipe.draw, GREY) is not None
         assert recipe == Recipe.model_validate_json(recipe.model_dump_json())
     except SynthharmError as error:
         message = str(error)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from synthharm.composites import decode_image
 from synthharm.errors import SynthharmError
-from synthharm.files import all_files, sha256
+from synthharm.files import all_files, sha256, sha256_file
 from synthharm.generate.dataset import PLAN, SUMMARY, SUMS, WORK, Dataset
-from synthharm.recipe import Recipe
+from synthharm.recipe import AnyRecipe, Recipe, parse_recipe
 from synthharm.writers import Record
+
+if TYPE_CHECKING:
+    from synthharm.generate.audit import Audit
 
 
 def check_dataset(folder: str | Path) -> Iterator[str]:
@@ -29,21 +32,49 @@ def check_dataset(folder: str | Path) -> Iterator[str]:
     Raises:
         SynthharmError: the folder holds no finished dataset.
     """
+    dataset, recipe = _open(folder)
+    return _problems(dataset, recipe)
+
+
+def check_shortcuts(folder: str | Path) -> Audit | None:
+    """How well a splicing dataset's samples are told apart by what their pictures do not show.
+
+    Returns:
+        The areas under the ROC curve, with a warning for each that is too large; None for other datasets.
+
+    Raises:
+        SynthharmError: the folder holds no finished dataset, or an image cannot be read.
+    """
+    dataset, recipe = _open(folder)
+    if isinstance(recipe, Recipe):
+        return None
+    from synthharm.generate.splicing.checking import shortcuts
+
+    return shortcuts(dataset)
+
+
+def _open(folder: str | Path) -> tuple[Dataset, AnyRecipe]:
     dataset = Dataset(Path(folder))
     stored = dataset.recipe
     if not dataset.finished:
         raise SynthharmError(f"{folder}: is not finished: {SUMS} is missing; generate again to go on with it")
     try:
-        recipe = Recipe.model_validate_json(json.dumps({**stored, "data": "."}))
+        return dataset, parse_recipe(json.dumps({**stored, "data": "."}))
     except ValidationError as error:
         raise SynthharmError(f"{folder}: {PLAN}: its recipe cannot be read: {error}") from error
-    return _problems(dataset, recipe)
 
 
-def _problems(dataset: Dataset, recipe: Recipe) -> Iterator[str]:
+def _problems(dataset: Dataset, recipe: AnyRecipe) -> Iterator[str]:
     from synthharm.generate.sections import writer
 
-    yield from _wrong_sums(dataset)
+    if not isinstance(recipe, Recipe):
+        from synthharm.generate.splicing.checking import splicing_problems
+        from synthharm.generate.splicing.finishing import FORMATS
+
+        yield from wrong_sums(dataset.folder, SUMS, (WORK, FORMATS))
+        yield from splicing_problems(dataset)
+        return
+    yield from wrong_sums(dataset.folder, SUMS, (WORK,))
     yield from _wrong_records(dataset, recipe.encoding.format != "jpeg")
     try:
         yield from writer(recipe).check(dataset.folder, dataset.records)
@@ -51,20 +82,27 @@ def _problems(dataset: Dataset, recipe: Recipe) -> Iterator[str]:
         yield str(error)
 
 
-def _wrong_sums(dataset: Dataset) -> Iterator[str]:
+def wrong_sums(folder: Path, sums: str, without: Collection[str]) -> Iterator[str]:
+    """Compare a folder with its list of checksums: a line for each file that is not as it says.
+
+    Args:
+        folder: the dataset's.
+        sums: the name of the list in it.
+        without: folders that the list leaves out.
+    """
     listed: dict[str, str] = {}
-    text = (dataset.folder / SUMS).read_text(encoding="utf-8", errors="replace")
+    text = (folder / sums).read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
         checksum, _, name = line.partition("  ")
         if not name or name in listed:
-            yield f"{SUMS}: line {number} is {'there twice' if name else 'not a checksum and a name'}: {line}"
+            yield f"{sums}: line {number} is {'there twice' if name else 'not a checksum and a name'}: {line}"
         listed[name] = checksum
-    present = {name for name in all_files(dataset.folder, without={WORK}) if name != SUMS}
-    yield from (f"{name}: is listed in {SUMS} and missing" for name in sorted(listed.keys() - present))
-    yield from (f"{name}: is not listed in {SUMS}" for name in sorted(present - listed.keys()))
+    present = {name for name in all_files(folder, without=without) if name != sums}
+    yield from (f"{name}: is listed in {sums} and missing" for name in sorted(listed.keys() - present))
+    yield from (f"{name}: is not listed in {sums}" for name in sorted(present - listed.keys()))
     for name in sorted(present & listed.keys()):
-        if sha256((dataset.folder / name).read_bytes()) != listed[name]:
-            yield f"{name}: its sha256 is not the one in {SUMS}"
+        if sha256_file(folder / name) != listed[name]:
+            yield f"{name}: its sha256 is not the one in {sums}"
 
 
 def _wrong_records(dataset: Dataset, lossless: bool) -> Iterator[str]:

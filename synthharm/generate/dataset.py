@@ -5,17 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from synthharm.errors import SynthharmError
 from synthharm.files import ASIDE, write_atomically
 from synthharm.generate.sample import library_versions
-from synthharm.recipe import Recipe
+from synthharm.recipe import AnyRecipe, SplicingRecipe
 from synthharm.sources import Reject
 from synthharm.writers import Record
 from synthharm.yamlfile import dump_yaml
@@ -23,6 +23,9 @@ from synthharm.yamlfile import dump_yaml
 PLAN, RECIPE, SUMMARY, REJECTS, SUMS = "plan.json", "recipe.yaml", "dataset.json", "rejects.jsonl", "SHA256SUMS"
 WORK = ".partial"  # what a run needs until it is finished
 FORMAT = 1
+TABLES = "tables.json"  # cameras' quantization tables, where the recipe uses them
+
+AnyRecord = TypeVar("AnyRecord")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,14 @@ class Dataset:
         return self.work / "rejects" / f"{shard:05d}.jsonl"
 
     def records(self) -> Iterator[Record]:
+        """All records of a harmonization dataset, as `read_records` gives them."""
+        return self.read_records(Record.from_json)
+
+    def read_records(self, parse: Callable[[bytes], AnyRecord]) -> Iterator[AnyRecord]:
         """All records, in the order of the samples.
+
+        Args:
+            parse: reads a line, or raises ValueError.
 
         Raises:
             SynthharmError: a line is not a record.
@@ -68,7 +78,7 @@ class Dataset:
             with path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     try:
-                        yield Record.from_json(line)
+                        yield parse(line)
                     except ValueError as error:
                         place = path.relative_to(self.folder).as_posix()
                         raise SynthharmError(f"{place}: line {number} is not a record: {error}") from error
@@ -89,7 +99,7 @@ class Dataset:
         return recipe
 
     @contextmanager
-    def claimed(self, recipe: Recipe) -> Iterator[None]:
+    def claimed(self, recipe: AnyRecipe) -> Iterator[None]:
         """Hold the folder for one run.
 
         Raises:
@@ -119,7 +129,7 @@ class Dataset:
                 if not self.begun:
                     shutil.rmtree(self.work, ignore_errors=True)
 
-    def begin(self, recipe: Recipe, sources: str) -> None:
+    def begin(self, recipe: AnyRecipe, sources: str) -> None:
         """Write down what is made here, or refuse to go on with other sources than the folder was begun with.
 
         Args:
@@ -138,7 +148,7 @@ class Dataset:
         if not self.begun:
             write_atomically(self.folder / PLAN, _as_json(_plan(recipe)))
 
-    def write_recipe(self, recipe: Recipe) -> None:
+    def write_recipe(self, recipe: AnyRecipe) -> None:
         """Write the resolved recipe, without the data root, as a file that can be run again."""
         write_atomically(self.folder / RECIPE, _as_yaml(recipe))
 
@@ -174,16 +184,22 @@ class Dataset:
             )
 
 
-def _plan(recipe: Recipe) -> dict[str, Any]:
+def _plan(recipe: AnyRecipe) -> dict[str, Any]:
     return {"format": FORMAT, "recipe": _identity(recipe), "versions": library_versions()}
 
 
-def _identity(recipe: Recipe) -> dict[str, Any]:
+def _identity(recipe: AnyRecipe) -> dict[str, Any]:
     """What makes a recipe the same one: all but where the data lies on this machine."""
-    return recipe.model_dump(mode="json", exclude={"data"})
+    identity = recipe.model_dump(mode="json", exclude={"data"})
+    if isinstance(recipe, SplicingRecipe):
+        if recipe.camera_tables is not None:
+            identity["camera_tables"] = TABLES  # which the dataset holds
+        if recipe.checkpoint is not None and Path(recipe.checkpoint).is_absolute():
+            identity["checkpoint"] = Path(recipe.checkpoint).name
+    return identity
 
 
-def _as_yaml(recipe: Recipe) -> bytes:
+def _as_yaml(recipe: AnyRecipe) -> bytes:
     text = dump_yaml(_identity(recipe))
     return f"# synthharm generate recipe.yaml --set data=FOLDER --output FOLDER\n{text}".encode()
 

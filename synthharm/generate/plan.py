@@ -57,6 +57,11 @@ class Plan:
         """Open a plan whose index was written before."""
         return cls(recipe, Index.open(folder), np.load(folder / NAMES, mmap_mode="r"))
 
+    @property
+    def digest(self) -> str:
+        """Of the sources: the same wherever and whenever the same are listed."""
+        return self.index.digest
+
     def region(self, sample: int, attempt: int) -> int:
         """The region of a sample: its number in the index.
 
@@ -65,20 +70,20 @@ class Plan:
         """
         seed, regions = self.recipe.seed, self.index.regions
         if attempt:
-            return int(_stream(seed, RETRY, sample, attempt).integers(regions))
-        return int(_shuffled(seed, ROUND, sample // regions, regions)[sample % regions])
+            return int(stream(seed, RETRY, sample, attempt).integers(regions))
+        return int(shuffled(seed, ROUND, sample // regions, regions)[sample % regions])
 
     def seed(self, sample: int, attempt: int) -> int:
         """The seed of the generator that draws a sample's arguments."""
-        return int(_stream(self.recipe.seed, DRAW, sample, attempt).integers(2**63))
+        return int(stream(self.recipe.seed, DRAW, sample, attempt).integers(2**63))
 
     def others(
         self, sample: int, attempt: int, count: int, among: NDArray[np.int64] | None = None
     ) -> NDArray[np.int64]:
         """Regions by chance, for what a sample is compared with: up to `count` of those given, or of all."""
-        stream = _stream(self.recipe.seed, OTHERS, sample, attempt)
+        random = stream(self.recipe.seed, OTHERS, sample, attempt)
         known = self.index.regions if among is None else len(among)
-        places = stream.choice(known, size=min(count, known), replace=False)
+        places = random.choice(known, size=min(count, known), replace=False)
         return places if among is None else among[places]
 
     def split(self, photo: int, checksum: str) -> str:
@@ -122,10 +127,12 @@ def choose_split(shares: dict[str, float], seed: int, checksum: str) -> str:
     return name
 
 
-def _stream(seed: int, purpose: int, *numbers: int) -> np.random.Generator:
+def stream(seed: int, purpose: int, *numbers: int) -> np.random.Generator:
+    """A random stream of its own for every purpose and numbers."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(purpose, *numbers))))
 
 
 @lru_cache(maxsize=4)
-def _shuffled(seed: int, purpose: int, turn: int, size: int) -> NDArray[np.int64]:
-    return _stream(seed, purpose, turn).permutation(size)
+def shuffled(seed: int, purpose: int, turn: int, size: int) -> NDArray[np.int64]:
+    """The numbers below `size` in a random order, another one in every turn."""
+    return stream(seed, purpose, turn).permutation(size)

@@ -16,8 +16,9 @@ from synthharm.filters import FilterChain
 from synthharm.generate.plan import Plan
 from synthharm.generate.sample import Maker, Sample
 from synthharm.generate.threads import one_thread
-from synthharm.recipe import Recipe, as_recipe
-from synthharm.report import Row, contact_sheet
+from synthharm.recipe import AnyRecipe, Recipe, as_recipe
+from synthharm.report import TITLES, Row, contact_sheet
+from synthharm.sources import Reject
 
 SHEET_COMPRESSION = 9  # a sheet is made once, and kept
 
@@ -25,11 +26,13 @@ MOST_ARGUMENTS = 6  # in a caption
 
 
 def make_preview(
-    recipe: Recipe | str | Path, count: int, output: str | Path, *, overrides: Sequence[str] = ()
+    recipe: AnyRecipe | str | Path, count: int, output: str | Path, *, overrides: Sequence[str] = ()
 ) -> int:
-    """Write a PNG of the first `count` samples of a recipe's dataset: real, mask, composite, harmonized back.
+    """Write a PNG of the first `count` samples of a recipe's dataset.
 
-    The samples are those that `generate` would make, and what is shown is read back from their encoded files.
+    Of a harmonization dataset it shows real, mask, composite, harmonized back; of a splicing dataset the samples
+    that something was done to: target, mask, composite, and the edit from near. The samples are those that
+    `generate` would make, and what is shown is read back from their encoded files.
 
     Returns:
         How many samples are on the sheet: fewer where regions cannot be used.
@@ -39,21 +42,32 @@ def make_preview(
     """
     if count < 1:
         raise SynthharmError(f"preview is {count}; 1 or more is accepted")
-    recipe = as_recipe(recipe, overrides)
-    count = min(count, recipe.samples)
-    with tempfile.TemporaryDirectory(prefix="synthharm-") as folder:
-        maker = Maker.of(Plan.make(recipe, Path(folder)))
-        with one_thread():
-            made = [maker.make(number) for number in range(count)]
-    samples = [sample for sample, _ in made if sample is not None]
-    if not samples:
-        rejects = "".join(f"\n  {r.name}: {r.detail}" for _, rejected in made for r in rejected[:2])
-        raise SynthharmError(f"no sample could be made; rejected, among others:{rejects}")
-    rows = [_row(maker, sample) for sample in samples]
-    title = f"{len(rows)} of {recipe.samples} samples, seed {recipe.seed}, {maker.encoder.format}"
-    sheet = contact_sheet(rows, title)
+    checked = as_recipe(recipe, overrides)
+    count = min(count, checked.samples)
+    with tempfile.TemporaryDirectory(prefix="synthharm-") as folder, one_thread():
+        rows, rejects, titles = _make_rows(checked, count, Path(folder))
+    if not rows:
+        listed = "".join(f"\n  {reject.name}: {reject.detail}" for reject in rejects[:5])
+        raise SynthharmError(f"no sample could be made; rejected, among others:{listed}")
+    title = f"{len(rows)} of {checked.samples} samples, seed {checked.seed}, {checked.encoding.format}"
+    sheet = contact_sheet(rows, title, titles)
     write_atomically(Path(output), encode_png(sheet, SHEET_COMPRESSION))
     return len(rows)
+
+
+def _make_rows(recipe: AnyRecipe, count: int, folder: Path) -> tuple[list[Row], list[Reject], Sequence[str]]:
+    """The rows of a preview, what was rejected on the way, and what the rows' pictures are."""
+    if isinstance(recipe, Recipe):
+        maker = Maker.of(Plan.make(recipe, folder))
+        made = [maker.make(number) for number in range(count)]
+        rejects = [reject for _, rejected in made for reject in rejected]
+        return [_row(maker, sample) for sample, _ in made if sample is not None], rejects, TITLES
+    from synthharm.generate.splicing import previewing
+    from synthharm.generate.splicing.making import SplicingMaker
+    from synthharm.generate.splicing.plan import SplicingPlan
+
+    rows, rejects = previewing.preview_rows(SplicingMaker.of(SplicingPlan.make(recipe, folder)), count)
+    return rows, rejects, previewing.TITLES
 
 
 def _row(maker: Maker, sample: Sample) -> Row:

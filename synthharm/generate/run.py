@@ -13,11 +13,10 @@ from typing import Any
 from synthharm.errors import SynthharmError
 from synthharm.generate.dataset import SUMMARY, Dataset
 from synthharm.generate.engine import run_jobs
-from synthharm.generate.finish import finish
-from synthharm.generate.plan import Plan
 from synthharm.generate.progress import progress_bar
 from synthharm.generate.shard import INDEX, Job
-from synthharm.recipe import Recipe, as_recipe
+from synthharm.generate.workshop import finish_dataset, make_plan
+from synthharm.recipe import AnyRecipe, as_recipe
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Summary:
 
 
 def generate(
-    recipe: Recipe | str | Path, output: str | Path, *, jobs: int = 1, overrides: Sequence[str] = ()
+    recipe: AnyRecipe | str | Path, output: str | Path, *, jobs: int = 1, overrides: Sequence[str] = ()
 ) -> Summary:
     """Make the dataset that a recipe describes, or go on with it where an earlier run left off.
 
@@ -59,23 +58,23 @@ def generate(
     """
     if jobs < 1:
         raise SynthharmError(f"jobs is {jobs}; 1 or more is accepted")
-    recipe = as_recipe(recipe, overrides)
+    checked = as_recipe(recipe, overrides)
     dataset = Dataset(Path(output))
-    shards = ceil(recipe.samples / recipe.shard)
-    with dataset.claimed(recipe):
+    shards = ceil(checked.samples / checked.shard)
+    with dataset.claimed(checked):
         done = [s for s in range(shards) if dataset.records_file(s).is_file()]
         if not dataset.finished:
-            _make_all(dataset, recipe, sorted(set(range(shards)) - set(done)), jobs, len(done))
+            _make_all(dataset, checked, sorted(set(range(shards)) - set(done)), jobs, len(done))
             shutil.rmtree(dataset.work, ignore_errors=True)
     return Summary(dataset.folder, len(done), json.loads((dataset.folder / SUMMARY).read_bytes()))
 
 
-def _make_all(dataset: Dataset, recipe: Recipe, shards: list[int], workers: int, done: int) -> None:
-    plan = Plan.make(recipe, dataset.work / INDEX)
+def _make_all(dataset: Dataset, recipe: AnyRecipe, shards: list[int], workers: int, done: int) -> None:
+    plan = make_plan(recipe, dataset.work / INDEX, workers)
     shutil.rmtree(dataset.work / "staging", ignore_errors=True)
-    dataset.begin(recipe, plan.index.digest)
-    listed = [Job(dataset.folder, recipe.model_dump_json(), plan.index.digest, shard) for shard in shards]
+    dataset.begin(recipe, plan.digest)
+    listed = [Job(dataset.folder, recipe.model_dump_json(), plan.digest, shard) for shard in shards]
     with progress_bar(recipe.samples, done * recipe.shard) as advance:
         for shard in run_jobs(listed, workers):
             advance(min(recipe.shard, recipe.samples - shard * recipe.shard))
-    finish(dataset, plan, done + len(shards))
+    finish_dataset(dataset, plan, done + len(shards))

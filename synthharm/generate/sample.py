@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from synthharm.files import sha256
 from synthharm.filters import FilterChain
 from synthharm.generate.plan import Plan
 from synthharm.generate.reference import reference_colours
-from synthharm.generate.sections import encoder, filter_chain, limits, open_source, strategy, writer
+from synthharm.generate.sections import draw_strategy, encoder, filter_chain, limits, open_source, writer
 from synthharm.masks import feather
 from synthharm.recipe import Recipe, ReferenceDraw
 from synthharm.sources import Photo, RegionEntry, Reject, Source, load_region
@@ -54,6 +55,12 @@ class Maker:
         recipe = plan.recipe
         return cls(plan, open_source(recipe), filter_chain(recipe), encoder(recipe), writer(recipe))
 
+    def between(self, first: int, end: int) -> Iterator[tuple[Sequence[Sample], list[Reject]]]:
+        """See `synthharm.generate.workshop.Maker`."""
+        for number in range(first, end):
+            sample, rejects = self.make(number)
+            yield [] if sample is None else [sample], rejects
+
     def make(self, number: int) -> tuple[Sample | None, list[Reject]]:
         """Make sample `number`, and say what was rejected on the way; None if no region tried could be used."""
         rejects: list[Reject] = []
@@ -80,7 +87,7 @@ class Maker:
         if isinstance(recipe.draw, ReferenceDraw):
             toward, own = recipe.draw.toward, photo.sha256
             fitted = reference_colours(self.plan, self.source, toward, entry, own, number, attempt)
-        drawn = strategy(recipe, None if fitted is None else fitted.statistics)
+        drawn = draw_strategy(recipe.draw, None if fitted is None else fitted.statistics)
         composite = retouch(photo.pixels, mask, self.chain, generator, limits(recipe), drawn)
         if not composite.recoverable.any():
             raise Unusable(photo.key, "unrecoverable", f"region {entry.id}: no drawn arguments can be undone")
@@ -115,7 +122,7 @@ class Maker:
             kind=self.plan.recipe.composite.kind,
             split=self.plan.split(entry.photo, photo.sha256),
             seed=seed,
-            source=_describe_source(photo),
+            source=describe_source(photo),
             region=_describe_region(entry, composite.mask, self.plan),
             chain={"filters": [f.name for f in self.chain.filters], "statistics": self.chain.statistics},
             arguments=composite.arguments.as_dicts()[0],
@@ -148,7 +155,8 @@ def _describe_draw(recipe: Recipe, composite: Composite) -> dict[str, Any]:
     }
 
 
-def _describe_source(photo: Photo) -> dict[str, Any]:
+def describe_source(photo: Photo) -> dict[str, Any]:
+    """A photo, for a record."""
     height, width = photo.pixels.shape[:2]
     return {
         "photo": photo.key,

@@ -8,7 +8,8 @@ from synthharm.composites import Encoder
 from synthharm.errors import SynthharmError
 from synthharm.filters import FilterChain, Limits, Span
 from synthharm.filters.drawing import Cell, ColourStatistics, Difficulty, Gamut, Reference, Scores, Strategy
-from synthharm.recipe import Coco, Folder, IHarmony4, IHarmony4Layout, Recipe
+from synthharm.recipe import AnyRecipe, Coco, Folder, IHarmony4, IHarmony4Layout, Recipe
+from synthharm.recipe.draws import DifficultyDraw, DrawSection, GamutDraw, ReferenceDraw, ScoresDraw
 from synthharm.sources import (
     CocoSource,
     FolderSource,
@@ -20,7 +21,7 @@ from synthharm.sources import (
 from synthharm.writers import FolderWriter, IHarmony4Writer, Writer
 
 
-def open_source(recipe: Recipe) -> Source:
+def open_source(recipe: AnyRecipe) -> Source:
     """The source that a recipe names.
 
     Raises:
@@ -43,7 +44,7 @@ def open_source(recipe: Recipe) -> Source:
     return HuggingFaceSource(recipe.data, **options)
 
 
-def selection(recipe: Recipe) -> Select:
+def selection(recipe: AnyRecipe) -> Select:
     """Which regions a recipe uses."""
     section = recipe.select
     categories = None if section.categories is None else tuple(section.categories)
@@ -62,24 +63,28 @@ def encoder(recipe: Recipe) -> Encoder:
 
 def limits(recipe: Recipe) -> Limits:
     """What a recipe lets drawn arguments cost."""
-    return Limits(recipe.draw.unrecoverable, recipe.draw.recovery, encoder(recipe).levels)
+    return draw_limits(recipe.draw, encoder(recipe).levels)
 
 
-def strategy(recipe: Recipe, colours: ColourStatistics | None) -> Strategy:
-    """How a recipe's arguments are drawn for one sample.
+def draw_limits(section: DrawSection, levels: int) -> Limits:
+    """What drawn arguments may cost, in composites of so many levels."""
+    return Limits(section.unrecoverable, section.recovery, levels)
+
+
+def draw_strategy(section: DrawSection, colours: ColourStatistics | None = None) -> Strategy:
+    """How arguments are drawn for one sample.
 
     Args:
-        recipe: the whole of it.
+        section: the recipe's.
         colours: what a draw by reference fits to; not used by the others.
     """
-    section = recipe.draw
-    if section.mode == "gamut":
+    if isinstance(section, GamutDraw):
         return Gamut()
-    if section.mode == "difficulty":
+    if isinstance(section, DifficultyDraw):
         return Difficulty(section.quantiles)
-    if section.mode == "scores":
+    if isinstance(section, ScoresDraw):
         return Scores([Cell(cell.box, cell.score) for cell in section.cells], section.floor)
-    if section.mode == "reference":
+    if isinstance(section, ReferenceDraw):
         if colours is None:
             raise ValueError("a draw by reference needs the colours to go by")
         return Reference.of(colours)

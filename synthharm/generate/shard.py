@@ -12,10 +12,9 @@ import msgspec
 
 from synthharm.files import sync_folders, write_atomically, write_synced
 from synthharm.generate.dataset import Dataset
-from synthharm.generate.plan import Plan
-from synthharm.generate.sample import Maker
 from synthharm.generate.threads import one_thread
-from synthharm.recipe import Recipe
+from synthharm.generate.workshop import Maker, open_maker
+from synthharm.recipe import parse_recipe
 from synthharm.sources import Reject
 
 INDEX = "index"
@@ -40,23 +39,21 @@ class Job:
 
 def make_shard(job: Job) -> int:
     """Make one shard, and return its number. Doing it twice, or in two processes at once, gives the same files."""
-    dataset, maker = Dataset(job.folder), _maker(job.recipe, job.folder, job.sources)
-    size, samples = maker.plan.recipe.shard, maker.plan.recipe.samples
+    dataset, recipe = Dataset(job.folder), parse_recipe(job.recipe)
+    maker, size = _maker(job.recipe, job.folder, job.sources), recipe.shard
     staging = dataset.work / "staging" / f"{job.shard:05d}-{os.getpid()}"
     staging.mkdir()  # not its parents: they are gone once the dataset is finished
     records, rejects, paths = [], list[Reject](), dict[str, Path]()
     try:
         with one_thread():
-            for number in range(job.shard * size, min((job.shard + 1) * size, samples)):
-                sample, rejected = maker.make(number)
+            for made, rejected in maker.between(job.shard * size, min((job.shard + 1) * size, recipe.samples)):
                 rejects += rejected
-                if sample is None:
-                    continue
-                records.append(sample.record)
-                for path, data in sample.files.items():
-                    if path not in paths:  # real images are shared
-                        paths[path] = staging / str(len(paths))
-                        write_synced(paths[path], data)
+                for sample in made:
+                    records.append(sample.record)
+                    for path, data in sample.files.items():
+                        if path not in paths:  # real images are shared
+                            paths[path] = staging / str(len(paths))
+                            write_synced(paths[path], data)
         _move_into_place(paths, job.folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -77,4 +74,4 @@ def _move_into_place(paths: dict[str, Path], folder: Path) -> None:
 @lru_cache(maxsize=1)
 def _maker(recipe: str, folder: Path, sources: str) -> Maker:
     """What this process makes samples with; made anew for another recipe, folder or state of the sources."""
-    return Maker.of(Plan.open(Recipe.model_validate_json(recipe), Dataset(folder).work / INDEX))
+    return open_maker(parse_recipe(recipe), Dataset(folder).work / INDEX)

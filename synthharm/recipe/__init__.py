@@ -1,11 +1,21 @@
 """Recipes: what a dataset is made from and how, with every mistake reported at once and by its place."""
 
 from synthharm.recipe.draws import ReferenceDraw
-from synthharm.recipe.load import as_recipe, check_recipe, load_recipe, recipe_schema
+from synthharm.recipe.load import (
+    AnyRecipe,
+    as_recipe,
+    check_recipe,
+    load_recipe,
+    parse_recipe,
+    recipe_model,
+    recipe_schema,
+)
 from synthharm.recipe.recipe import IHarmony4Layout, Recipe
 from synthharm.recipe.sources import Coco, Folder, HuggingFace, IHarmony4
+from synthharm.recipe.splicing import SplicingRecipe
 
 __all__ = [
+    "AnyRecipe",
     "Coco",
     "Folder",
     "HuggingFace",
@@ -13,8 +23,11 @@ __all__ = [
     "IHarmony4Layout",
     "Recipe",
     "ReferenceDraw",
+    "SplicingRecipe",
     "as_recipe",
     "check_recipe",
     "load_recipe",
+    "parse_recipe",
+    "recipe_model",
     "recipe_schema",
 ]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from synthharm.errors import SynthharmError
 from synthharm.recipe.draws import ScoresDraw
 from synthharm.recipe.mistakes import describe_mistake
 from synthharm.recipe.recipe import Recipe
 from synthharm.recipe.sources import HuggingFace
+from synthharm.recipe.splicing import SplicingRecipe
 from synthharm.yamlfile import Document, parse_override, parse_yaml
+
+AnyRecipe = Recipe | SplicingRecipe
 
 SET = "--set "  # how the place of what an override sets begins
 
 
-def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> AnyRecipe:
     """Read a recipe, a YAML file, with overrides such as `chain.statistics=foreground` on top.
 
     A relative path is taken from the recipe's folder; one in an override from the working directory. What comes
@@ -44,16 +47,19 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     recipe = check_recipe(document)
     if isinstance(recipe.draw, ScoresDraw) and recipe.draw.file is not None:
         recipe = check_recipe(_with_cells(document, _folder(document, ("draw", "file")) / recipe.draw.file))
-    return recipe.model_copy(update={"data": _locate_data(recipe, _folder(document, ("data",)))})
+    located = {"data": _locate_data(recipe, _folder(document, ("data",)))}
+    if isinstance(recipe, SplicingRecipe):
+        located |= _locate_files(recipe, document)
+    return recipe.model_copy(update=located)
 
 
-def as_recipe(recipe: Recipe | str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def as_recipe(recipe: AnyRecipe | str | Path, overrides: Sequence[str] = ()) -> AnyRecipe:
     """A recipe, from its file if it is not one yet.
 
     Raises:
         SynthharmError: as `load_recipe`, or overrides or a scores file for a recipe that is no file.
     """
-    if not isinstance(recipe, Recipe):
+    if not isinstance(recipe, (Recipe, SplicingRecipe)):
         return load_recipe(recipe, overrides)
     if overrides:
         raise SynthharmError(f"overrides are {list(overrides)}; they are accepted with a recipe's file only")
@@ -62,13 +68,24 @@ def as_recipe(recipe: Recipe | str | Path, overrides: Sequence[str] = ()) -> Rec
     return recipe
 
 
-def check_recipe(document: Document) -> Recipe:
+def check_recipe(document: Document) -> AnyRecipe:
     """The recipe that a document says. Raises SynthharmError with all that is wrong with it."""
+    model = recipe_model(document.value)
     try:
-        return Recipe.model_validate_json(json.dumps(document.value))
+        return model.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
-        problems = [describe_mistake(document, dict(e)) for e in error.errors()]
+        problems = [describe_mistake(document, dict(e), model) for e in error.errors()]
     raise _refusal(document, problems)
+
+
+def recipe_model(value: Mapping[str, Any]) -> type[Recipe] | type[SplicingRecipe]:
+    """What a recipe is of: a splicing dataset has `kinds`, a harmonization dataset has not."""
+    return SplicingRecipe if "kinds" in value else Recipe
+
+
+def parse_recipe(text: str) -> AnyRecipe:
+    """A recipe that was written by `model_dump_json`."""
+    return recipe_model(json.loads(text)).model_validate_json(text)
 
 
 def _refusal(document: Document, problems: Sequence[str]) -> SynthharmError:
@@ -98,7 +115,7 @@ def _folder(document: Document, keys: Sequence[str]) -> Path:
     return Path() if document.place_of(keys).startswith(SET) else Path(document.name).parent
 
 
-def _locate_data(recipe: Recipe, folder: Path) -> str:
+def _locate_data(recipe: AnyRecipe, folder: Path) -> str:
     """The data root as an absolute path, from a folder; what is not there may name a Hugging Face dataset."""
     path = os.path.abspath(folder / recipe.data)
     if isinstance(recipe.source, HuggingFace) and not os.path.exists(path):
@@ -106,6 +123,18 @@ def _locate_data(recipe: Recipe, folder: Path) -> str:
     return path
 
 
+def _locate_files(recipe: SplicingRecipe, document: Document) -> dict[str, str]:
+    """Camera tables and checkpoint as absolute paths; a checkpoint that is not there may be on the hub."""
+    found = {}
+    if recipe.camera_tables is not None:
+        found["camera_tables"] = os.path.abspath(_folder(document, ("camera_tables",)) / recipe.camera_tables)
+    if recipe.checkpoint is not None:
+        path = os.path.abspath(_folder(document, ("checkpoint",)) / recipe.checkpoint)
+        found["checkpoint"] = path if os.path.exists(path) else recipe.checkpoint
+    return found
+
+
 def recipe_schema() -> dict[str, Any]:
-    """The JSON Schema of recipes, for editors."""
-    return Recipe.model_json_schema()
+    """The JSON Schema of recipes of both kinds, for editors."""
+    adapter: TypeAdapter[Any] = TypeAdapter(AnyRecipe)
+    return adapter.json_schema()

@@ -11,14 +11,16 @@ from pydantic import BaseModel
 from synthharm.recipe.recipe import Recipe
 from synthharm.yamlfile import Document
 
+CHOICES = {"mode", "step", "format"}  # keys whose value says which of several models a section is
 
-def describe_mistake(document: Document, error: dict[str, Any]) -> str:
-    """One line for one of pydantic's errors."""
+
+def describe_mistake(document: Document, error: dict[str, Any], root: type[BaseModel] = Recipe) -> str:
+    """One line for one of pydantic's errors about a `root`."""
     keys = document.path_of(error["loc"])
     name = ".".join(map(str, keys)) or "the recipe"
     kind = error["type"]
     if kind == "extra_forbidden":
-        known = _keys_beside(error["loc"])
+        known = _keys_beside(error["loc"], root)
         near = get_close_matches(str(keys[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         problem = f"unknown key; {hint}accepted here: {', '.join(known)}"
@@ -27,7 +29,7 @@ def describe_mistake(document: Document, error: dict[str, Any]) -> str:
     elif kind == "missing":
         problem = "is missing"
     elif kind in ("union_tag_invalid", "union_tag_not_found"):
-        found, models = error["ctx"].get("tag"), _models_at(keys)
+        found, models = error["ctx"].get("tag"), _models_at(keys, root)
         accepted = ", ".join(repr(_tag(model)) for model in models)
         choice = _choice(models[0])
         problem = f"{choice} is {found!r}; accepted: {accepted}" if found else f"needs a {choice}: {accepted}"
@@ -40,7 +42,7 @@ def describe_mistake(document: Document, error: dict[str, Any]) -> str:
 
 def _choice(model: type[BaseModel]) -> str:
     """The key whose value says which of several models a section is."""
-    return "mode" if "mode" in model.model_fields else "format"
+    return next(key for key in sorted(CHOICES) if key in model.model_fields)
 
 
 def _tag(model: type[BaseModel]) -> str:
@@ -48,14 +50,14 @@ def _tag(model: type[BaseModel]) -> str:
     return tag
 
 
-def _keys_beside(loc: Sequence[str | int]) -> list[str]:
-    models = _models_at(loc[:-1])
+def _keys_beside(loc: Sequence[str | int], root: type[BaseModel]) -> list[str]:
+    models = _models_at(loc[:-1], root)
     return list(dict.fromkeys(key for model in models for key in model.model_fields))
 
 
-def _models_at(loc: Sequence[str | int]) -> list[type[BaseModel]]:
+def _models_at(loc: Sequence[str | int], root: type[BaseModel]) -> list[type[BaseModel]]:
     """The models that a place in a recipe may hold; a tag in the place chooses one of a union."""
-    models: list[type[BaseModel]] = [Recipe]
+    models: list[type[BaseModel]] = [root]
     for key in loc:
         fields = [m.model_fields[key] for m in models if isinstance(key, str) and key in m.model_fields]
         if fields:
@@ -63,5 +65,7 @@ def _models_at(loc: Sequence[str | int]) -> list[type[BaseModel]]:
             kinds = [getattr(kind, "__origin__", kind) for kind in kinds]  # Annotated[model, ...] is of the model
             models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
         else:
-            models = [m for m in models if _choice(m) in m.model_fields and key == _tag(m)] or models
+            models = [
+                m for m in models if {"mode", "step", "format"} & set(m.model_fields) and key == _tag(m)
+            ] or models
     return models

@@ -1,5 +1,5 @@
 """What a person looks at."""
 
-from synthharm.report.contact_sheet import Row, contact_sheet
+from synthharm.report.contact_sheet import TITLES, Row, contact_sheet
 
-__all__ = ["Row", "contact_sheet"]
+__all__ = ["TITLES", "Row", "contact_sheet"]

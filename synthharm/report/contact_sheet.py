@@ -22,7 +22,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class Row:
-    """One sample on a sheet: four pictures uint8 RGB (H, W, 3), in the order of TITLES, and a line of text.
+    """One sample on a sheet: pictures uint8 RGB (H, W, 3), in the order of the sheet's titles, and a line of text.
 
     What the line has no room for is cut off.
     """
@@ -31,8 +31,13 @@ class Row:
     caption: str
 
 
-def contact_sheet(rows: Sequence[Row], title: str) -> NDArray[np.uint8]:
+def contact_sheet(rows: Sequence[Row], title: str, titles: Sequence[str] = TITLES) -> NDArray[np.uint8]:
     """Lay samples out, two beside each other where there are more than three.
+
+    Args:
+        rows: the samples.
+        title: of the sheet.
+        titles: of a row's pictures.
 
     Returns:
         The sheet, uint8 RGB (H, W, 3).
@@ -49,7 +54,7 @@ def contact_sheet(rows: Sequence[Row], title: str) -> NDArray[np.uint8]:
         raise ValueError("a contact sheet of no samples; at least one is accepted")
     columns = 2 if len(rows) > 3 else 1
     lines = -(-len(rows) // columns)
-    block = (len(TITLES) * (TILE[0] + GAP) - GAP, TILE[1] + CAPTION + GAP)
+    block = (len(titles) * (TILE[0] + GAP) - GAP, TILE[1] + CAPTION + GAP)
     width = MARGIN * 2 + columns * block[0] + (columns - 1) * MARGIN
     top = MARGIN + 2 * CAPTION + GAP
     sheet = Image.new("RGB", (width, top + lines * (block[1] + GAP) + MARGIN), PAPER)
@@ -57,7 +62,7 @@ def contact_sheet(rows: Sequence[Row], title: str) -> NDArray[np.uint8]:
     draw.text((MARGIN, MARGIN - 6), title, INK, ImageFont.load_default(17))
     for column in range(columns):
         left = MARGIN + column * (block[0] + MARGIN)
-        for place, name in enumerate(TITLES):
+        for place, name in enumerate(titles):
             draw.text((left + place * (TILE[0] + GAP), top - CAPTION), name, FAINT, ImageFont.load_default(13))
     for number, row in enumerate(rows):
         left = MARGIN + (number % columns) * (block[0] + MARGIN)

@@ -24,6 +24,11 @@ REASONS = (
     "bad entry",  # a line of an index that does not say what it must
     "no region",  # a sample for which every region tried was rejected
     "unchanged",  # no arguments change the region without losing it
+    "unrecoverable",  # no arguments can be undone on it
+    "no reference",  # no other colours to fit it to
+    "not composed",  # an edit that its region does not allow
+    "licence",  # a licence that the recipe does not accept
+    "tables",  # a JPEG whose quantization tables cannot be taken over
 )
 
 

@@ -142,6 +142,19 @@ class Index:
             start += len(column)
         return np.concatenate(found)
 
+    def owners(self) -> NDArray[np.int64]:
+        """(regions,) the number of the photo that each region is in, ascending."""
+        columns = [
+            self._regions.get_batch(number).column("photo").to_numpy(zero_copy_only=False)
+            for number in range(self._regions.num_record_batches)
+        ]
+        return np.concatenate([np.empty(0, np.int64), *columns])
+
+    def categories(self) -> list[str | None]:
+        """The category of each region."""
+        batches = map(self._regions.get_batch, range(self._regions.num_record_batches))
+        return [name for batch in batches for name in batch.column("category").to_pylist()]
+
     @property
     def rejects(self) -> list[Reject]:
         """What the source could not use."""

@@ -1,0 +1,1 @@
+"""What happens to a picture after it was composed: resizing, cropping, saving, noise, blur."""

@@ -1,0 +1,42 @@
+"""Converting a splicing dataset: as it was generated, or from one format to another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from synthharm.errors import SynthharmError
+from synthharm.generate.dataset import SUMMARY, SUMS, Dataset
+from synthharm.generate.splicing.stored import about, items
+from synthharm.writers.forensics.export import export
+from synthharm.writers.forensics.formats import convert, find_format
+
+
+def convert_dataset(folder: Path, name: str, output: Path) -> int:
+    """Write a dataset in a format; the bytes of images and labels do not change.
+
+    Args:
+        folder: as `generate` wrote it, or in any of the formats.
+        name: of the format to write.
+        output: a folder that is not there yet, or is empty.
+
+    Returns:
+        The number of samples.
+
+    Raises:
+        SynthharmError: no such format, the folder holds no splicing dataset or is damaged, or the output is taken.
+    """
+    dataset = Dataset(Path(folder))
+    if not dataset.begun:
+        return convert(folder, name, output)
+    if "kinds" not in dataset.recipe:
+        raise SynthharmError(f"{folder}: is a harmonization dataset; splicing datasets can be converted")
+    if not dataset.finished:
+        raise SynthharmError(f"{folder}: is not finished: {SUMS} is missing; generate again to go on with it")
+    try:
+        summary = json.loads((dataset.folder / SUMMARY).read_bytes())
+        count = int(summary["samples"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SynthharmError(f"{folder}: {SUMMARY}: cannot be read: {error!r}") from error
+    export(find_format(name, Path(output)), items(dataset), Path(output), about(dataset, summary))
+    return count

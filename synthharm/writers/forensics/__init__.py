@@ -1,0 +1,1 @@
+"""Formats of splicing datasets: those that the tools of forensics researchers read."""

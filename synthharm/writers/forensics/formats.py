@@ -1,0 +1,87 @@
+"""All formats by name, and conversion from one to another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthharm.errors import SynthharmError
+from synthharm.writers.forensics.catnet import CatNetFormat
+from synthharm.writers.forensics.coco import CocoFormat
+from synthharm.writers.forensics.export import RECIPE, SUMMARY, detect_format, export
+from synthharm.writers.forensics.folder import FolderFormat
+from synthharm.writers.forensics.imagefolder import ImageFolderFormat
+from synthharm.writers.forensics.imdlbenco import ImdlBencoFormat
+from synthharm.writers.forensics.item import About, Format, Item
+from synthharm.writers.forensics.mmsegmentation import MMSegmentationFormat
+from synthharm.writers.forensics.parquet import HuggingFaceFormat
+from synthharm.writers.forensics.webdataset_shards import WebDatasetFormat
+
+FORMATS: dict[str, Callable[..., Format]] = {
+    "folder": FolderFormat,
+    "imdlbenco": ImdlBencoFormat,
+    "coco": CocoFormat,
+    "huggingface": HuggingFaceFormat,
+    "imagefolder": ImageFolderFormat,
+    "webdataset": WebDatasetFormat,
+    "catnet": CatNetFormat,
+    "mmsegmentation": MMSegmentationFormat,
+}
+
+
+def find_format(name: str, output: Path, options: Mapping[str, Any] | None = None) -> Format:
+    """A format by name.
+
+    Args:
+        name: see FORMATS.
+        output: the folder that it will be in for good, which some formats' lists name.
+        options: of the format.
+
+    Raises:
+        SynthharmError: there is none of that name.
+    """
+    if name not in FORMATS:
+        raise SynthharmError(f"format is {name!r}; accepted are {', '.join(FORMATS)}")
+    placed = {"root": output.absolute()} if name == "imdlbenco" else {}
+    return FORMATS[name](**placed, **(options or {}))
+
+
+def convert(folder: Path, name: str, output: Path) -> int:
+    """Write a dataset that `export` wrote in another format; the bytes of images and labels go through unchanged.
+
+    Args:
+        folder: the dataset's.
+        name: of the format to write.
+        output: a folder that is not there yet, or is empty.
+
+    Returns:
+        The number of samples.
+
+    Raises:
+        SynthharmError: the folder holds no known format or is damaged, or the output is taken.
+    """
+    folder, output = Path(folder), Path(output)
+    form = find_format(detect_format(folder), folder)
+    about = read_about(folder)
+
+    def items() -> Iterator[Item]:
+        return form.read(folder)
+
+    export(find_format(name, output), items, output, about)
+    return int(about.summary["samples"])
+
+
+def read_about(folder: Path) -> About:
+    """What a dataset says of itself as a whole. Raises SynthharmError where it cannot be read."""
+    from synthharm.yamlfile import parse_yaml
+
+    try:
+        recipe = parse_yaml((folder / RECIPE).read_text(encoding="utf-8"), str(folder / RECIPE)).value
+        summary = json.loads((folder / SUMMARY).read_bytes())
+        return About(
+            recipe["name"], tuple(recipe["split"]), recipe, {**summary, "samples": int(summary["samples"])}
+        )
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SynthharmError(f"{folder}: its {RECIPE} and {SUMMARY} cannot be read: {error!r}") from error

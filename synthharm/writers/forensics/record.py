@@ -1,0 +1,83 @@
+"""The record of a sample of a splicing dataset: everything that was done, as plain JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+KINDS = ("authentic", "retouch", "splice", "harmonized_splice", "copy_move", "removal")
+
+
+@dataclass(frozen=True)
+class SplicingRecord:
+    """What a sample was made from and how, enough to make the same bytes again from the sources.
+
+    Args:
+        sample: its number in the dataset.
+        kind: one of KINDS.
+        split: the split that all its photos are in.
+        seed: of the streams that its edits and history were drawn from.
+        unit: number, attempt and type ("single", "family" or "grid") of what it was made with; role in a family
+            ("target", "donor", "splice", "harmonized_splice") or null; factor and value in a grid, or null.
+        photos: the target first, then donors: photo (key), sha256, width, height, licence, attribution, encoding
+            as the file was found.
+        edits: what was done to the target, in order, as `synthharm.composites.manipulation` runs it.
+        history: what was done to the result, in order, as `synthharm.composites.history` runs it; the last step
+            is the save that the image file comes from.
+        regions: one for each id in the region map, from 1: id, category, photo (its number in `photos`), region
+            (its id in the source), and of the final image: area in pixels, share, box [x, y, width, height].
+        image: of the final image: width, height, mask area in pixels and share of the image, boundary (the width
+            of the band in pixels).
+        measured: before history: foreground_mse (to the target, on 0..255, over the mask), changed (share of the
+            mask's pixels that differ), outside (largest difference outside the mask, 0).
+        licence: of the result: name, and attribution (a list of "photo: who").
+        files: by role: path from the dataset's folder, sha256, bytes. Every sample has "image"; a manipulated one
+            has "mask" (0 or 255), "alpha" (0..255), "boundary" (255 within the band), "regions" (ids), and for
+            each region cut from a photo "source_<id>" (0 or 255; in the donor's photo, or for copy_move in the
+            final image).
+        versions: of the libraries that made it.
+    """
+
+    sample: int
+    kind: str
+    split: str
+    seed: int
+    unit: dict[str, Any]
+    photos: list[dict[str, Any]]
+    edits: list[dict[str, Any]]
+    history: list[dict[str, Any]]
+    regions: list[dict[str, Any]]
+    image: dict[str, Any]
+    measured: dict[str, float]
+    licence: dict[str, Any]
+    files: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+
+    @property
+    def manipulated(self) -> bool:
+        """Whether a localizer should find something in it."""
+        return self.kind != "authentic"
+
+    @property
+    def name(self) -> str:
+        """What its files are called, unique in the dataset: "000007"."""
+        return f"{self.sample:06d}"
+
+    def to_json(self) -> str:
+        """One line of JSON; floats are written so that they read back to the bit."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> SplicingRecord:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: not JSON, or other fields than a record's.
+        """
+        data = json.loads(line)
+        names = {f.name for f in fields(cls)}
+        if not isinstance(data, dict) or set(data) != names:
+            found = sorted(data) if isinstance(data, dict) else data
+            raise ValueError(f"a record of a splicing dataset has the fields {sorted(names)}; found {found}")
+        return cls(**data)
