@@ -55,11 +55,12 @@ def test_every_mode_takes_the_limits_and_comes_back_as_given(tmp_path: Path, mod
 def test_each_mode_is_what_it_says(tmp_path: Path) -> None:
     wanted = [[0.2, 50], [0.9, 60.5]]
     cells = {"cells": [CELL, EASY], "floor": 0.4}
-    assert strategy(load(tmp_path), None) == Span()
-    assert strategy(load(tmp_path, draw={"mode": "gamut"}), None) == Gamut()
-    assert strategy(load(tmp_path, draw={"mode": "difficulty"}), None) == Difficulty(IHARMONY4)
-    assert strategy(load(tmp_path, draw={"mode": "difficulty", "quantiles": wanted}), None) == Difficulty(wanted)
-    scores = strategy(load(tmp_path, draw={"mode": "scores", **cells}), None)
+    assert draw_strategy(load(tmp_path).draw) == Span()
+    assert draw_strategy(load(tmp_path, draw={"mode": "gamut"}).draw) == Gamut()
+    assert draw_strategy(load(tmp_path, draw={"mode": "difficulty"}).draw) == Difficulty(IHARMONY4)
+    difficulty = load(tmp_path, draw={"mode": "difficulty", "quantiles": wanted})
+    assert draw_strategy(difficulty.draw) == Difficulty(wanted)
+    scores = draw_strategy(load(tmp_path, draw={"mode": "scores", **cells}).draw)
     assert isinstance(scores, Scores)
     assert scores.floor == 0.4
     assert [(cell.box, cell.score) for cell in scores.cells] == [
@@ -67,7 +68,7 @@ def test_each_mode_is_what_it_says(tmp_path: Path) -> None:
         ({"brightness": (-0.5, 0.0)}, 0.0),
     ]
     for toward in ("category", "surroundings"):
-        fitted = strategy(load(tmp_path, draw={"mode": "reference", "toward": toward}), GREY)
+        fitted = draw_strategy(load(tmp_path, draw={"mode": "reference", "toward": toward}).draw, GREY)
         assert isinstance(fitted, Reference)
         assert (fitted.means.tolist(), fitted.deviations.tolist()) == ([0.5] * 3, [0.1] * 3)
     assert load(tmp_path, draw={"mode": "reference"}).draw.toward == "category"

@@ -72,7 +72,9 @@ class FiltersStep(Section):
     """White-box filters over the whole picture: an edit, and no manipulation."""
 
     step: Literal["filters"]
-    filters: list[str] = Field(["temperature", "brightness", "contrast", "saturation"], min_length=1)
+    filters: list[str] = Field(
+        ["temperature", "brightness", "contrast", "saturation"], min_length=1, description="By name, in order."
+    )
     strength: Share = Field(0.5, description="How much of each argument's span is drawn from.")
 
     @model_validator(mode="after")
@@ -106,8 +108,8 @@ class History(Section):
     """Steps in their order, and how many of the pictures go through them."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9 _-]+$", max_length=40, description="What the records call it.")
-    share: Share
-    steps: list[Step] = Field([])
+    share: Share = Field(description="Of the samples.")
+    steps: list[Step] = Field([], description="In their order; the last save is not among them.")
 
 
 class JpegEncoding(JpegSave):
@@ -120,4 +122,4 @@ class PngEncoding(Section):
     """8-bit PNG."""
 
     format: Literal["png"]
-    compression: int = Field(1, ge=0, le=9)
+    compression: int = Field(1, ge=0, le=9, description="0 is fastest, 9 smallest.")

@@ -35,17 +35,25 @@ class Placement(Section):
 class Edges(Section):
     """How regions are cut out; distances in pixels, lowest and highest."""
 
-    alpha: Shares[Literal["mask", "matte"]] = Field({"matte": 0.85, "mask": 0.15})
-    erosion: Range[Distance] = (0.0, 1.5)
-    feather: Range[Distance] = (0.0, 2.0)
+    alpha: Shares[Literal["mask", "matte"]] = Field(
+        {"matte": 0.85, "mask": 0.15}, description="Alpha estimated at the rim, or the mask as it is."
+    )
+    erosion: Range[Distance] = Field((0.0, 1.5), description="How far the rim moves inwards.")
+    feather: Range[Distance] = Field((0.0, 2.0), description="How far the rim is softened inwards.")
 
 
 class Removal(Section):
     """How regions are removed."""
 
-    dilation: Range[Annotated[int, Field(ge=0, le=64)]] = (3, 8)
-    method: Shares[Literal["telea", "navier_stokes"]] = Field({"telea": 0.6, "navier_stokes": 0.4})
-    radius: Range[Annotated[int, Field(ge=1, le=64)]] = (3, 7)
+    dilation: Range[Annotated[int, Field(ge=0, le=64)]] = Field(
+        (3, 8), description="How far beyond the region, in pixels."
+    )
+    method: Shares[Literal["telea", "navier_stokes"]] = Field(
+        {"telea": 0.6, "navier_stokes": 0.4}, description="OpenCV's methods of inpainting."
+    )
+    radius: Range[Annotated[int, Field(ge=1, le=64)]] = Field(
+        (3, 7), description="How far inpainting looks, in pixels."
+    )
     largest: Share = Field(0.04, description="No region with a larger share of its photo is removed.")
 
 
@@ -53,8 +61,10 @@ class Grids(Section):
     """One splice several times, with one thing changed; a list that is empty is not used."""
 
     share: Share = Field(description="Of the samples.")
-    colour: list[Literal["as_is", "chain", "reference", "reinhard", "harmonizer"]] = Field([])
-    feather: list[Distance] = Field([])
+    colour: list[Literal["as_is", "chain", "reference", "reinhard", "harmonizer"]] = Field(
+        [], description="Of the region."
+    )
+    feather: list[Distance] = Field([], description="Of the rim, in pixels.")
     scale: list[Annotated[float, Field(gt=0, le=4)]] = Field([], description="Of the size that was drawn.")
     quality: list[Annotated[int, Field(ge=1, le=100)]] = Field([], description="Of the last save.")
 
@@ -73,7 +83,7 @@ class AreaQuota(Section):
     """How many of the manipulated samples have a mask of a size."""
 
     range: Range[Share] = Field(description="Of the mask's share of the picture, when it is composed.")
-    share: Share
+    share: Share = Field(description="Of the manipulated samples.")
 
 
 class Quotas(Section):

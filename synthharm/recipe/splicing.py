@@ -54,7 +54,9 @@ class SplicingRecipe(Section):
     )
     placement: Placement = Placement()
     edges: Edges = Edges()
-    blending: Shares[Blending] = Field({"alpha": 0.7, "multiband": 0.15, "poisson": 0.15})
+    blending: Shares[Blending] = Field(
+        {"alpha": 0.7, "multiband": 0.15, "poisson": 0.15}, description="How regions are set into the picture."
+    )
     colour: Shares[Literal["as_is", "chain"]] = Field(
         {"as_is": 0.7, "chain": 0.3}, description="Of splices and moved regions."
     )

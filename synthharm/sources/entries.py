@@ -28,7 +28,11 @@ REASONS = (
     "no reference",  # no other colours to fit it to
     "not composed",  # an edit that its region does not allow
     "licence",  # a licence that the recipe does not accept
-    "tables",  # a JPEG whose quantization tables cannot be taken over
+    "not a JPEG",  # among the photos that cameras' tables are collected from, like the four below
+    "tables",  # quantization tables that cannot be taken over
+    "subsampling",  # one that no recipe names
+    "no camera",  # nothing says which one
+    "saved again",  # by something else than a camera
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synthharm.composites.history.presets import PRESETS, preset_steps
@@ -17,6 +17,7 @@ uniforms = st.floats(0, 1, exclude_max=True)
 
 
 @given(names, sizes, uniforms)
+@example("telegram", (1280, 900), 0.5)
 def test_only_what_is_larger_is_resized_and_its_shape_is_kept(
     name: str, size: tuple[int, int], uniform: float
 ) -> None:

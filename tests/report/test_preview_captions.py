@@ -46,9 +46,9 @@ def test_a_caption_begins_with_what_was_measured(
     rows: list[Row] = []
     contact_sheet = preview.contact_sheet
 
-    def keep(shown: list[Row], title: str) -> Any:
+    def keep(shown: list[Row], title: str, titles: Any) -> Any:
         rows.extend(shown)
-        return contact_sheet(shown, title)
+        return contact_sheet(shown, title, titles)
 
     monkeypatch.setattr(preview, "contact_sheet", keep)
     recipe = bundled.parent / "quickstart.yaml"

@@ -115,9 +115,9 @@ class Drawer:
                     pasted = Paste(region, cut, self._placement(with_donor, region, mask), blending)
                 except NoFit:
                     continue
-                layer = self._layer(with_donor, pasted, mask)
-                if self._overlaps(draft, pasted, mask, layer) or self._runs(with_donor, pasted, mask, layer):
+                if not self._fits(with_donor, pasted, mask):
                     continue
+                layer = self._layer(with_donor, pasted, mask)
                 mode = self._mode("harmonized_splice" if kind == "harmonized_splice" else "splice")
                 return self._coloured(with_donor, pasted, mask, layer, mode)
         raise NoFit("no donor was found that fits")
@@ -274,24 +274,25 @@ class Drawer:
         area = (max(low - draft.share, 0), max(high - draft.share, 0))
         return draw_placement(self.recipe.placement, self.random, extent, room, area)
 
-    def _overlaps(self, draft: Draft, edit: Paste, mask: Mask, layer: Layered) -> bool:
-        """Whether a region lies on one before it, or on the place that it was copied from."""
-        placed, taken = layer.alpha > 0, draft.done.regions > 0
-        if edit.region.photo == 0:
-            taken = taken | (mask > 0)
-        return int(np.count_nonzero(placed & taken)) > OVERLAP * int(np.count_nonzero(placed))
-
-    def _runs(self, draft: Draft, edit: Paste, mask: Mask, layer: Layered) -> bool:
-        """Whether gradient-domain blending would bleed: it needs surroundings much like those that were left."""
-        if edit.blending not in GRADIENT_DOMAIN:
+    def _fits(self, draft: Draft, edit: Paste, mask: Mask) -> bool:
+        """Whether a placement is worth cutting the region out for: judged on its mask as it is."""
+        photo = draft.photos[edit.region.photo].pixels
+        rough = msgspec.structs.replace(edit, cut=Cut("mask"), blending="alpha")
+        try:
+            layer = paste(draft.done.image, photo, mask, rough)
+        except ValueError:
             return False
-        left, found = _rim(mask), _rim(layer.alpha)
-        if not left.any() or not found.any():
+        placed, taken = layer.alpha > 0, draft.done.regions > 0
+        area = int(np.count_nonzero(placed))
+        if self.area is not None and draft.share + area / placed.size > self.area[1]:
+            return False
+        if edit.region.photo == 0:
+            taken = taken | (mask > 0)  # a copy on the place that it was copied from
+        if int(np.count_nonzero(placed & taken)) > OVERLAP * area:
+            return False
+        if edit.blending not in GRADIENT_DOMAIN:
             return True
-        difference = draft.photos[edit.region.photo].pixels[left].mean(axis=0) - draft.done.image[found].mean(
-            axis=0
-        )
-        return float(np.abs(difference).max()) > ALIKE
+        return _alike(photo[_rim(mask)], draft.done.image[_rim(layer.alpha)])
 
     def _cut(self) -> Cut:
         section = self.recipe.edges
@@ -311,3 +312,10 @@ def _rim(mask: Mask) -> NDArray[np.bool_]:
     """The pixels around a region."""
     around: NDArray[np.bool_] = (cv2.dilate(mask, np.ones((RIM, RIM), np.uint8)) > 0) & (mask == 0)
     return around
+
+
+def _alike(left: NDArray[np.uint8], found: NDArray[np.uint8]) -> bool:
+    """Whether a region's new surroundings look like those it left: else gradient-domain blending bleeds."""
+    if not len(left) or not len(found):
+        return False
+    return float(np.abs(left.mean(axis=0) - found.mean(axis=0)).max()) <= ALIKE

@@ -58,9 +58,7 @@ def replay_all(
     path = Path(path)
     known = load_recipe(recipe or _recipe_beside(path), [f"data={data}"])
     if not isinstance(known, SplicingRecipe):
-        raise SynthharmError(
-            f"recipe {recipe}: has no kinds; that of a splicing dataset is accepted"
-        )
+        raise SynthharmError(f"recipe {recipe}: has no kinds; that of a splicing dataset is accepted")
     with one_thread():
         for record in read_records(path, sample):
             replayed = replay(record, known)
