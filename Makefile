@@ -18,13 +18,17 @@ venv: .venv/installed  ## set up .venv with the package and its development tool
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: venv  ## make a small dataset from the bundled photos, check it, and draw a preview
+demo: venv  ## make small datasets from the bundled photos, check them, and draw previews
 	rm -rf demo
 	$(BIN)/synthharm generate recipes/quickstart.yaml --output demo/dataset
 	$(BIN)/synthharm check demo/dataset
 	$(BIN)/synthharm generate recipes/quickstart.yaml --preview 12 --output demo/preview.png
+	$(BIN)/synthharm generate recipes/splicing_quickstart.yaml --output demo/splicing
+	$(BIN)/synthharm check demo/splicing
+	$(BIN)/synthharm generate recipes/splicing_quickstart.yaml --preview 12 --output demo/splicing.png
 	@echo
-	@echo "The dataset lies in demo/dataset; demo/preview.png shows twelve of its samples."
+	@echo "A harmonization dataset lies in demo/dataset, a splicing dataset in demo/splicing;"
+	@echo "demo/preview.png and demo/splicing.png show twelve samples of each."
 
 lint: venv  ## check style, format and types
 	$(BIN)/ruff check

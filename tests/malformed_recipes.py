@@ -87,7 +87,7 @@ def _of_splicing() -> dict[str, tuple[dict[str, Any], str]]:
         "span of no argument": ({"chain": {"spans": {"sparkle": 1.0}}}, "sparkle"),
         "draw by reference": ({"draw": {"mode": "reference", "toward": "similar"}}, "draw"),
         "draw unknown": ({"draw": {"mode": "dice"}}, "dice"),
-        "families beyond kinds": ({"families": 0.9}, "authentic"),
+        "families beyond kinds": ({"families": 1.0, "kinds": {"authentic": 0.4, "splice": 0.6}}, "authentic"),
         "families without harmonized": ({"families": 0.5}, "harmonized_splice"),
         "grids beyond splices": ({"grids": {"share": 0.9, "feather": [0, 1]}}, "grids"),
         "grids of nothing": ({"grids": {"share": 0.1}}, "grids"),
@@ -114,8 +114,11 @@ def _of_splicing() -> dict[str, tuple[dict[str, Any], str]]:
             {"history": [step | {"steps": [{"step": "preset", "networks": ["myspace"]}]}]},
             "myspace",
         ),
-        "crop to nothing": ({"history": [step | {"steps": [{"step": "crop", "keep": [0, 0]}]}]}, "keep"),
-        "cameras without tables": ({"history": [whole], "encoding": {"cameras": 0.5}}, "camera_tables"),
+        "crop beyond the picture": ({"history": [step | {"steps": [{"step": "crop", "keep": [1, 2]}]}]}, "keep"),
+        "cameras without tables": (
+            {"history": [whole], "encoding": {"format": "jpeg", "cameras": 0.5}},
+            "camera_tables",
+        ),
         "cameras in a step without tables": (
             {"history": [step | {"steps": [{"step": "jpeg", "cameras": 0.5}]}]},
             "camera_tables",
@@ -136,7 +139,7 @@ def _of_splicing() -> dict[str, tuple[dict[str, Any], str]]:
         "format's rows 0": ({"writers": [{"format": "webdataset", "rows": 0}]}, "rows"),
         "writers a word": ({"writers": "coco"}, "writers"),
         "shard 0": ({"shard": 0}, "shard"),
-        "many at once": ({"seed": -1, "shard": 0, "boundary": -1, "regions": [0, 0]}, "4 mistakes"),
+        "many at once": ({"seed": -1, "shard": 0, "boundary": -1, "regions": [0, 0]}, "5 mistakes"),
     }
 
 

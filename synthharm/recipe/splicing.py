@@ -73,7 +73,7 @@ class SplicingRecipe(Section):
         0.0,
         description="Share of the samples that are families: target, donor, splice and harmonized splice.",
     )
-    grids: Grids | None = None
+    grids: Grids | None = Field(None, description="One splice several times, with one thing changed.")
     history: list[History] = Field(
         [History(name="none", share=1.0)],
         min_length=1,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import yaml
 from PIL import Image
 
@@ -184,3 +186,37 @@ def _texture(random: np.random.Generator, cells: tuple[int, int], low: int, high
     coarse = random.uniform(low, high, (*cells, 3)).astype(np.float32)
     smooth = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     return (smooth + random.normal(0, 3, smooth.shape)).clip(0, 255).round().astype(np.uint8)
+
+
+class Made:
+    """Datasets over one source, each made when first asked for, and once for all tests of a process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self._source = root, write_source(root / "source")
+
+    @property
+    def source(self) -> Path:
+        return self._source
+
+    @property
+    def recipe(self) -> SplicingRecipe:
+        """Says where the source is."""
+        return parsed(recipe_of(self.source))
+
+    def full(self) -> Path:
+        """All kinds, with two formats beside."""
+        return self._made("full", recipe_of(self.source, writers=[{"format": "coco"}, {"format": "huggingface"}]))
+
+    def plain(self) -> Path:
+        """Edits alone, in PNG."""
+        return self._made("plain", plain_recipe_of(self.source))
+
+    def _made(self, name: str, recipe: dict[str, Any]) -> Path:
+        folder = self.root / name
+        return folder if folder.exists() else make_dataset(recipe, folder)
+
+
+@cache
+def datasets_below(factory: pytest.TempPathFactory) -> Made:
+    """The datasets of a test process: the files of tests share them."""
+    return Made(factory.mktemp("splicing"))

@@ -144,25 +144,36 @@ def test_two_sizes_go_through_the_same_network(
     assert len({jpeg.name for both in jpegs for jpeg in both}) <= 1
 
 
-@given(seeds, sizes, st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)))
-def test_a_crop_shifts_the_grid_wherever_there_is_room(
-    seed: int, size: tuple[int, int], keep: tuple[float, float]
-) -> None:
-    steps = [{"step": "crop", "keep": sorted(keep)}]
+def crop_of(seed: int, size: tuple[int, int], keep: list[float]) -> Crop:
+    steps = [{"step": "crop", "keep": keep}]
     recipe = parsed(recipe_of("source", history=[{"name": "only", "share": 1, "steps": steps}]))
     _, (crop,), _ = drawn(recipe, seed, size)
     assert isinstance(crop, Crop)
     Blank(size).after(crop)
+    return crop
+
+
+@given(seeds, sizes, st.lists(st.floats(0.05, 1), min_size=2, max_size=2).map(sorted))
+def test_a_crop_shifts_the_grid(seed: int, size: tuple[int, int], keep: list[float]) -> None:
+    crop = crop_of(seed, size, keep)
     if crop.left % 8 == 0 and crop.top % 8 == 0:
         assert (crop.height, crop.width) == size, f"{crop} of {size} could have been shifted"
 
 
+def test_a_crop_shifts_the_grid_with_a_few_pixels_of_room() -> None:
+    recipe = recipe_with(["crop"])
+    for seed in range(15):
+        for size in np.ndindex(12, 12):
+            height, width = size[0] + 62, size[1] + 62
+            _, (crop,), _ = drawn(recipe, seed, (height, width))
+            assert isinstance(crop, Crop)
+            if crop.left % 8 == 0 and crop.top % 8 == 0:
+                assert (crop.height, crop.width) == (height, width), f"{crop} could have been shifted"
+
+
 @given(seeds, st.tuples(st.integers(640, 2500), st.integers(640, 2500)), st.floats(0.3, 0.95))
 def test_a_crop_keeps_the_share(seed: int, size: tuple[int, int], keep: float) -> None:
-    steps = [{"step": "crop", "keep": [keep, keep]}]
-    recipe = parsed(recipe_of("source", history=[{"name": "only", "share": 1, "steps": steps}]))
-    _, (crop,), _ = drawn(recipe, seed, size)
-    assert isinstance(crop, Crop)
+    crop = crop_of(seed, size, [keep, keep])
     assert (crop.height, crop.width) == tuple(min(round(side * keep), side - 8) for side in size)
 
 

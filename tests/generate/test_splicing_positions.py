@@ -147,7 +147,7 @@ def test_anywhere_keeps_the_photos_scale(
 @given(seeds, st.sampled_from(["here", "elsewhere"]), st.floats(0.3, 0.7), st.floats(0.6, 0.9))
 def test_supports_say_how_large_and_how_low(seed: int, where: str, x: float, bottom: float) -> None:
     section, extent, size = manipulation.Placement(scale=(1, 1), rotation=0), Extent(40, 60, 1900), (200, 300)
-    box = np.array([[x, bottom, 0.2, 0.3]])  # as large as the region
+    box = np.array([[x, bottom, 40 / 300, 60 / 200]])  # as large as the region
     room = Room(size, box if where == "here" else NONE, box if where == "elsewhere" else NONE, 3.0)
     placed = draw_placement(section, np.random.default_rng(seed), extent, room)
     assert placed.scale == pytest.approx(1, abs=1e-4)

@@ -182,7 +182,7 @@ def _file_sets(form: str, splits: Sequence[str], files: Mapping[str, str]) -> li
         return [_file_set(name, sets.get(name, ["image/png"]), parts, tars) for name, parts in members.items()] + [
             _file_set("record", [MEDIA[".json"]], ["*.json"], tars)
         ]
-    named = {"images": _expanded(IMAGES[form], splits), "masks": _expanded(MASKS[form], splits)}
+    named = {"images": _expanded(IMAGES.get(form, ()), splits), "masks": _expanded(MASKS.get(form, ()), splits)}
     taken = {folder for folders in named.values() for folder in folders}
     parents = sorted({str(PurePosixPath(path).parent) for path in files if _of_sample(path)})
     named |= {parent: [parent] for parent in parents if parent not in taken}

@@ -14,6 +14,7 @@ from synthharm.writers.forensics.croissant import CROISSANT, write_croissant
 from synthharm.writers.forensics.item import About, Format, Items
 from synthharm.writers.forensics.loading import SNIPPETS
 from synthharm.writers.forensics.overview import overview
+from synthharm.writers.forensics.records import RECORDS
 from synthharm.yamlfile import dump_yaml
 
 RECIPE, SUMMARY, MARK, SUMS = "recipe.yaml", "dataset.json", "format.json", "SHA256SUMS"
@@ -29,7 +30,7 @@ def export(form: Format, items: Items, output: Path, about: About, pictures: boo
         items: the samples.
         output: the folder: not there yet, or empty.
         about: the dataset as a whole.
-        pictures: whether the card has pictures.
+        pictures: whether the card has pictures; that of records alone has none.
 
     Raises:
         SynthharmError: the folder is not empty, another run is writing it, or the samples do not fit the format.
@@ -45,7 +46,7 @@ def export(form: Format, items: Items, output: Path, about: About, pictures: boo
         raise SynthharmError(f"{aside}: is there already: {detail}") from None
     try:
         form.write(items, aside, about)
-        _describe(form.name, items, aside, about, pictures)
+        _describe(form.name, items, aside, about, pictures and form.name != RECORDS)
         _sync(aside)
         aside.rename(output)
     finally:

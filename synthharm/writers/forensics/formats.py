@@ -17,6 +17,7 @@ from synthharm.writers.forensics.imdlbenco import ImdlBencoFormat
 from synthharm.writers.forensics.item import About, Format, Item
 from synthharm.writers.forensics.mmsegmentation import MMSegmentationFormat
 from synthharm.writers.forensics.parquet import HuggingFaceFormat
+from synthharm.writers.forensics.records import RecordsFormat
 from synthharm.writers.forensics.webdataset_shards import WebDatasetFormat
 
 FORMATS: dict[str, Callable[..., Format]] = {
@@ -28,6 +29,7 @@ FORMATS: dict[str, Callable[..., Format]] = {
     "webdataset": WebDatasetFormat,
     "catnet": CatNetFormat,
     "mmsegmentation": MMSegmentationFormat,
+    "records": RecordsFormat,
 }
 
 

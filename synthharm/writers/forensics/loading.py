@@ -58,6 +58,14 @@ dataset = dict(
     metainfo=dict(classes=("authentic", "manipulated"), palette=[[0, 0, 0], [255, 255, 255]]),
 )
 """
+RECORDS = """
+from pathlib import Path
+
+from synthharm.generate.splicing.replaying import replay_all
+
+for replayed in replay_all(Path("FOLDER"), "PHOTOS", output=Path("OUTPUT")):
+    assert not replayed.differences, replayed.differences
+"""
 SNIPPETS = {
     "folder": FOLDER,
     "huggingface": HUGGING_FACE,
@@ -67,6 +75,7 @@ SNIPPETS = {
     "imdlbenco": IMDL_BENCO,
     "catnet": CAT_NET,
     "mmsegmentation": MM_SEGMENTATION,
+    "records": RECORDS,
 }
 # Of the files of a split, where Hugging Face's loader takes them. It takes tar files only where every sample has
 # the same files, and authentic ones have no mask.
@@ -89,6 +98,8 @@ CONTENTS = {
     "catnet": f"Images in `images/`, masks in `masks/`, and two lists for each split. {REST}",
     "mmsegmentation": "Images in `img_dir/`, and maps in `ann_dir/` with 0 for authentic and 1 for manipulated"
     f" pixels (255, where there are any, is left out of losses and measures). {REST}",
+    "records": "Records in `records/`, no pixels. `synthharm replay FOLDER --data PHOTOS --output OUTPUT` makes"
+    " all files again from the photos, the same to the byte, and says where one is not.",
 }
 
 
