@@ -63,6 +63,10 @@ class SplicingRecipe(Section):
     harmonized: Shares[Literal["reference", "reinhard", "harmonizer"]] = Field(
         {"reference": 0.6, "reinhard": 0.4}, description="Of harmonized splices."
     )
+    strength: Range[Share] = Field(
+        (0.4, 0.8),
+        description="How far reference and reinhard go from its own colours to those around it.",
+    )
     checkpoint: str | None = Field(
         None, min_length=1, description="The Harmonizer that harmonizes: a folder, from this file, or a hub id."
     )

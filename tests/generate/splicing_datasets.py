@@ -9,7 +9,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pytest
 import yaml
 from PIL import Image
 
@@ -140,6 +139,7 @@ def parsed(recipe: dict[str, Any]) -> SplicingRecipe:
 
 def make_dataset(recipe: dict[str, Any], folder: Path, jobs: int = 1) -> Path:
     path = folder.with_name(f"{folder.name}.yaml")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(recipe))
     generate(path, folder, jobs=jobs)
     return folder
@@ -217,6 +217,6 @@ class Made:
 
 
 @cache
-def datasets_below(factory: pytest.TempPathFactory) -> Made:
-    """The datasets of a test process: the files of tests share them."""
-    return Made(factory.mktemp("splicing"))
+def datasets_below(folder: Path) -> Made:
+    """The datasets of a test process, below its folder: files of tests share them."""
+    return Made(folder / "splicing")

@@ -40,7 +40,8 @@ def recolour(image: NDArray[np.uint8], alpha: NDArray[np.uint8], colour: Colour)
     if colour.mode == "as_is":
         return image
     if colour.mode == "reinhard":
-        return reinhard(image, alpha, surroundings(alpha))
+        moved = reinhard(image, alpha, surroundings(alpha)).astype(np.float64)
+        return np.rint(image + colour.strength * (moved - image)).astype(np.uint8)
     chain = chain_of(colour)
     values = [colour.arguments[column] for column in chain.columns]
     scene = Scene(image, alpha)

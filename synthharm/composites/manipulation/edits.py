@@ -69,12 +69,14 @@ class Colour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         filters: of the chain; empty for as_is and reinhard.
         statistics: what the means in the filters are taken over.
         arguments: by column.
+        strength: how far reference and reinhard go from the region's own colours (0) to what surrounds it (1).
     """
 
     mode: Literal["as_is", "chain", "reference", "harmonizer", "reinhard"] = "as_is"
     filters: tuple[str, ...] = ()
     statistics: Literal["image", "foreground"] = "image"
     arguments: dict[str, float] = {}
+    strength: float = 1.0
 
 
 class Paste(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="edit", tag="paste"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -47,7 +48,15 @@ class Colours:
         chain = FilterChain(recipe.chain.filters, recipe.chain.statistics, recipe.chain.spans)
         return cls(chain, draw_limits(recipe.draw, LEVELS), draw_strategy(recipe.draw), recipe.checkpoint)
 
-    def draw(self, mode: str, image: NDArray[np.uint8], alpha: NDArray[np.uint8], seed: int, name: str) -> Colour:
+    def draw(
+        self,
+        mode: str,
+        image: NDArray[np.uint8],
+        alpha: NDArray[np.uint8],
+        seed: int,
+        name: str,
+        strength: float = 1.0,
+    ) -> Colour:
         """Draw what is done to a region in a picture, so that it changes.
 
         Args:
@@ -56,6 +65,7 @@ class Colours:
             alpha: (H, W): how much of each pixel is the region.
             seed: of the draw.
             name: what errors call it.
+            strength: see `Colour`.
 
         Raises:
             Unusable: nothing that the limits allow changes it, or it has no surroundings to go by.
@@ -65,12 +75,13 @@ class Colours:
         if mode in ("reference", "reinhard") and not surroundings(alpha).any():
             raise Unusable(name, "no reference", "the region fills the picture: nothing surrounds it")
         if mode == "reinhard":
-            return Colour("reinhard")
+            return Colour("reinhard", strength=strength)
         if mode == "harmonizer":
             return self._predict(image, alpha)
         strategy = self.strategy
         if mode == "reference":
-            strategy = Reference.of(ColourStatistics.of(image, surroundings(alpha)))
+            own = ColourStatistics.of(image, alpha > 0)
+            strategy = Reference.of(_between(own, ColourStatistics.of(image, surroundings(alpha)), strength))
         generator = torch.Generator().manual_seed(seed)
         composite = retouch(image, alpha, self.chain, generator, self.limits, strategy)
         if not composite.recoverable.any():
@@ -81,7 +92,9 @@ class Colours:
             raise Unusable(name, "unrecoverable", f"the region's means: {composite.computed}")
         arguments = composite.arguments.as_dicts()[0]
         filters = tuple(one.name for one in self.chain.filters)
-        return Colour("chain" if mode == "chain" else "reference", filters, self.chain.statistics, arguments)
+        if mode == "reference":
+            return Colour("reference", filters, self.chain.statistics, arguments, strength)
+        return Colour("chain", filters, self.chain.statistics, arguments)
 
     def _predict(self, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Colour:
         if self.checkpoint is None:
@@ -97,6 +110,16 @@ class Colours:
             for column, parameter, value in zip(chain.columns, chain.parameters, values, strict=True)
         }
         return Colour("harmonizer", tuple(one.name for one in chain.filters), chain.statistics, arguments)
+
+
+def _between(own: ColourStatistics, other: ColourStatistics, strength: float) -> ColourStatistics:
+    """Colours on the way from a region's own to others."""
+
+    def mix(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
+        red, green, blue = (a + strength * (b - a) for a, b in zip(first, second, strict=True))
+        return red, green, blue
+
+    return ColourStatistics(mix(own.means, other.means), mix(own.deviations, other.deviations))
 
 
 @lru_cache(maxsize=1)

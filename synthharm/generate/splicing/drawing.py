@@ -148,8 +148,8 @@ class Drawer:
 
     def _coloured(self, draft: Draft, edit: Paste, mask: Mask, layer: Layered, mode: str) -> Draft:
         """With a region that was pasted as it is, in colours drawn for it."""
-        seed = int(self.random.integers(2**63))
-        colour = self.colours.draw(mode, layer.image, layer.alpha, seed, draft.photos[0].key)
+        seed, strength = int(self.random.integers(2**63)), round(self._between(self.recipe.strength), 3)
+        colour = self.colours.draw(mode, layer.image, layer.alpha, seed, draft.photos[0].key, strength)
         try:
             done = draft.done.with_layer(len(draft.edits) + 1, layer.recoloured(colour))
         except ValueError as error:
