@@ -97,7 +97,7 @@ def replay(
     recipe: Annotated[Path | None, typer.Option(help="The dataset's recipe.yaml, where it is not beside.")] = None,
 ) -> None:
     """Make samples again from their records and the sources. The exit status is 1 if a byte differs."""
-    from synthharm.generate.splicing.replaying import replay_all
+    from synthharm.generate.replaying import replay_all
 
     made, differing = 0, 0
     try:

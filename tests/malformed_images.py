@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
+from raw_images import chunk
 
 WIDTH, HEIGHT = 64, 48
 USABLE = frozenset[str]()
@@ -30,7 +31,7 @@ class ImageCase:
     """
 
     file: str
-    put: Callable[[Path], None]
+    put: Callable[[Path], object]
     fate: frozenset[str]
     side: int = 24
 
@@ -52,22 +53,18 @@ def encoded(samples: np.ndarray | Image.Image, form: str, **options: Any) -> byt
     return file.getvalue()
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """A chunk of a PNG, its checksum right."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def png(width: int, height: int, bits: int, colours: int, body: bytes, interlace: int = 0) -> bytes:
     """A PNG with any header; `body` are its other chunks but the last."""
     head = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, interlace)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body + chunk(b"IEND", b"")
 
 
-def _writer(data: bytes) -> Callable[[Path], None]:
-    def put(path: Path) -> None:
-        path.write_bytes(data)
+def _writer(data: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(data)
 
-    return put
+
+def _link(target: str) -> Callable[[Path], object]:
+    return lambda path: path.symlink_to(target)
 
 
 def _good() -> dict[str, bytes]:
@@ -86,24 +83,21 @@ def _good() -> dict[str, bytes]:
     }
 
 
-def _cut() -> dict[str, tuple[bytes, frozenset[str]]]:
+def _cut() -> dict[str, bytes]:
     """Every format broken off at many places."""
     found = {}
     for suffix, data in _good().items():
         for percent in (1, 10, 30, 60, 90):
-            found[f"cut at {percent}.{suffix}"] = (data[: max(1, len(data) * percent // 100)], UNREADABLE)
+            found[f"cut at {percent}.{suffix}"] = data[: max(1, len(data) * percent // 100)]
     jpeg, progressive = _good()["jpg"], _good()["progressive.jpg"]
-    found["cut, then ended.jpg"] = (jpeg[: len(jpeg) * 6 // 10] + b"\xff\xd9", UNREADABLE)
+    found["cut, then ended.jpg"] = jpeg[: len(jpeg) * 6 // 10] + b"\xff\xd9"
     scan = progressive.find(b"\xff\xda")
-    found["cut in the first scan, then ended.progressive.jpg"] = (
-        progressive[: scan + 40] + b"\xff\xd9",
-        UNREADABLE,
-    )
-    found["without its end mark.jpg"] = (jpeg[:-2], UNREADABLE)
+    found["cut in the first scan, then ended.progressive.jpg"] = progressive[: scan + 40] + b"\xff\xd9"
+    found["without its end mark.jpg"] = jpeg[:-2]
     return found
 
 
-def _flipped() -> dict[str, tuple[bytes, frozenset[str]]]:
+def _flipped() -> dict[str, bytes]:
     """Bytes flipped in headers that decoders cannot do without."""
     good = _good()
 
@@ -116,57 +110,54 @@ def _flipped() -> dict[str, tuple[bytes, frozenset[str]]]:
     start = good["jpg"].find(b"\xff\xc0")
     body = good["png"].find(b"IDAT")
     return {
-        "first byte flipped.jpg": (flip("jpg", 0), UNREADABLE),
-        "first mark flipped.jpg": (flip("jpg", 1), UNREADABLE),
-        "frame's mark flipped.jpg": (flip("jpg", start + 1), UNREADABLE),
-        "frame's components flipped.jpg": (flip("jpg", start + 9), UNREADABLE),
-        "frame's precision flipped.jpg": (flip("jpg", start + 4), UNREADABLE),
-        "signature flipped.png": (flip("png", 1), UNREADABLE),
-        "width flipped.png": (flip("png", 18, 19), UNREADABLE),
-        "bits flipped.png": (flip("png", 24), UNREADABLE),
-        "colour type flipped.png": (flip("png", 25), UNREADABLE),
-        "data flipped.png": (flip("png", body + 20, body + 21, body + 22), UNREADABLE),
-        "a bit of the data flipped.png": (flip("png", body + 3000), UNREADABLE),
-        "mark flipped.webp": (flip("webp", 8), UNREADABLE),
-        "first chunk flipped.webp": (flip("webp", 12), UNREADABLE),
-        "frame tag flipped.webp": (flip("webp", 23, 24, 25), UNREADABLE),
-        "order flipped.tif": (flip("tif", 0), UNREADABLE),
-        "directory's place flipped.tif": (flip("tif", 4, 5, 6, 7), UNREADABLE),
-        "signature flipped.gif": (flip("gif", 0), UNREADABLE),
-        "version flipped.gif": (flip("gif", 4), UNREADABLE),
-        "signature flipped.bmp": (flip("bmp", 0), UNREADABLE),
-        "header's length flipped.bmp": (flip("bmp", 14, 15), UNREADABLE),
-        "bits flipped.bmp": (flip("bmp", 28), UNREADABLE),
+        "first byte flipped.jpg": flip("jpg", 0),
+        "first mark flipped.jpg": flip("jpg", 1),
+        "frame's mark flipped.jpg": flip("jpg", start + 1),
+        "frame's components flipped.jpg": flip("jpg", start + 9),
+        "frame's precision flipped.jpg": flip("jpg", start + 4),
+        "signature flipped.png": flip("png", 1),
+        "width flipped.png": flip("png", 18, 19),
+        "bits flipped.png": flip("png", 24),
+        "colour type flipped.png": flip("png", 25),
+        "data flipped.png": flip("png", body + 20, body + 21, body + 22),
+        "a bit of the data flipped.png": flip("png", body + 3000),
+        "mark flipped.webp": flip("webp", 8),
+        "first chunk flipped.webp": flip("webp", 12),
+        "frame tag flipped.webp": flip("webp", 23, 24, 25),
+        "order flipped.tif": flip("tif", 0),
+        "directory's place flipped.tif": flip("tif", 4, 5, 6, 7),
+        "signature flipped.gif": flip("gif", 0),
+        "version flipped.gif": flip("gif", 4),
+        "signature flipped.bmp": flip("bmp", 0),
+        "header's length flipped.bmp": flip("bmp", 14, 15),
+        "bits flipped.bmp": flip("bmp", 28),
     }
 
 
-def _other_things() -> dict[str, tuple[bytes, frozenset[str]]]:
+def _other_things() -> dict[str, bytes]:
     """What is no image, whatever its name says."""
     html = b"<!DOCTYPE html><html><head><title>404 Not Found</title></head><body>nginx</body></html>"
     return {
-        "empty.jpg": (b"", UNREADABLE),
-        "one byte.png": (b"\x89", UNREADABLE),
-        "zeros.jpg": (b"\0" * 4096, UNREADABLE),
-        "text.jpg": (b"a photo of a dog\n" * 20, UNREADABLE),
-        "error page.jpg": (html, UNREADABLE),
-        "error as json.jpg": (b'{"error": {"code": 403}}', UNREADABLE),
-        "script.gif": (b"#!/bin/sh\necho\n", UNREADABLE),
-        "postscript.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", UNREADABLE),
-        "document.png": (b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n", UNREADABLE),
-        "vectors.png": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', UNREADABLE),
-        "archive.jpg": (b"PK\x03\x04" + b"\0" * 60, UNREADABLE),
-        "large file pointer.jpg": (
-            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
-            UNREADABLE,
-        ),
-        "noise.jpg": (np.random.default_rng(4).bytes(3000), UNREADABLE),
-        "only a mark.jpg": (b"\xff\xd8\xff\xe0", UNREADABLE),
-        "start and end.jpg": (b"\xff\xd8\xff\xd9", UNREADABLE),
-        "icon.png": (encoded(picture(16, 16), "ICO"), UNREADABLE),
+        "empty.jpg": b"",
+        "one byte.png": b"\x89",
+        "zeros.jpg": b"\0" * 4096,
+        "text.jpg": b"a photo of a dog\n" * 20,
+        "error page.jpg": html,
+        "error as json.jpg": b'{"error": {"code": 403}}',
+        "script.gif": b"#!/bin/sh\necho\n",
+        "postscript.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        "document.png": b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n",
+        "vectors.png": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+        "archive.jpg": b"PK\x03\x04" + b"\0" * 60,
+        "large file pointer.jpg": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+        "noise.jpg": np.random.default_rng(4).bytes(3000),
+        "only a mark.jpg": b"\xff\xd8\xff\xe0",
+        "start and end.jpg": b"\xff\xd8\xff\xd9",
+        "icon.png": encoded(picture(16, 16), "ICO"),
     }
 
 
-def _bombs() -> dict[str, tuple[bytes, frozenset[str]]]:
+def _bombs() -> dict[str, bytes]:
     """Headers that claim sizes for which there is no memory."""
     small = zlib.compress(b"\0" * 1000)
     bmp = bytearray(_good()["bmp"])
@@ -177,18 +168,15 @@ def _bombs() -> dict[str, tuple[bytes, frozenset[str]]]:
     frame = jpeg.find(b"\xff\xc0")
     jpeg[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"
     return {
-        "claims 100000 squared.png": (png(100_000, 100_000, 8, 2, chunk(b"IDAT", small)), UNREADABLE),
-        "claims all there is.png": (png(2**31 - 1, 2**31 - 1, 8, 2, chunk(b"IDAT", small)), UNREADABLE),
-        "claims 65535 squared.jpg": (bytes(jpeg), UNREADABLE),
-        "claims 65535 squared.gif": (bytes(gif), UNREADABLE),
-        "claims a billion squared.bmp": (bytes(bmp), UNREADABLE),
-        "claims much in few bytes.ppm": (b"P6\n99999 99999\n255\n" + b"\0" * 30, UNREADABLE),
-        "claims nothing.png": (png(0, 0, 8, 2, chunk(b"IDAT", small)), UNREADABLE),
-        "text as large as memory.png": (
-            png(
-                4, 4, 8, 2, chunk(b"zTXt", b"k\0\0" + zlib.compress(b"a" * 80_000_000, 9)) + chunk(b"IDAT", small)
-            ),
-            UNREADABLE,
+        "claims 100000 squared.png": png(100_000, 100_000, 8, 2, chunk(b"IDAT", small)),
+        "claims all there is.png": png(2**31 - 1, 2**31 - 1, 8, 2, chunk(b"IDAT", small)),
+        "claims 65535 squared.jpg": bytes(jpeg),
+        "claims 65535 squared.gif": bytes(gif),
+        "claims a billion squared.bmp": bytes(bmp),
+        "claims much in few bytes.ppm": b"P6\n99999 99999\n255\n" + b"\0" * 30,
+        "claims nothing.png": png(0, 0, 8, 2, chunk(b"IDAT", small)),
+        "text as large as memory.png": png(
+            4, 4, 8, 2, chunk(b"zTXt", b"k\0\0" + zlib.compress(b"a" * 80_000_000, 9)) + chunk(b"IDAT", small)
         ),
     }
 
@@ -227,28 +215,30 @@ def _kinds() -> dict[str, tuple[bytes, frozenset[str]]]:
     }
 
 
-def _described() -> dict[str, tuple[bytes, frozenset[str]]]:
+def _described() -> dict[str, bytes]:
     """Sound pixels with damaged words about them: the words are ignored, and the record says so."""
     photo, tags = picture(), Image.Exif()
     tags[0x0112] = 9
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     damaged = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12" * 40
     return {
-        "exif damaged.jpg": (encoded(photo, "JPEG", exif=damaged), USABLE),
-        "exif empty.jpg": (encoded(photo, "JPEG", exif=b"Exif\0\0"), USABLE),
-        "exif of zeros.webp": (encoded(photo, "WEBP", exif=b"\0" * 60), USABLE),
-        "orientation 9.jpg": (encoded(photo, "JPEG", exif=tags.tobytes()), USABLE),
-        "profile of noise.jpg": (
-            encoded(photo, "JPEG", icc_profile=np.random.default_rng(1).bytes(500)),
-            USABLE,
-        ),
-        "profile cut.png": (encoded(photo, "PNG", icc_profile=srgb[:200]), USABLE),
-        "profile for other pixels.jpg": (encoded(photo[..., 0], "JPEG", icc_profile=srgb), USABLE),
+        "exif damaged.jpg": encoded(photo, "JPEG", exif=damaged),
+        "exif empty.jpg": encoded(photo, "JPEG", exif=b"Exif\0\0"),
+        "exif of zeros.webp": encoded(photo, "WEBP", exif=b"\0" * 60),
+        "orientation 9.jpg": encoded(photo, "JPEG", exif=tags.tobytes()),
+        "profile of noise.jpg": encoded(photo, "JPEG", icc_profile=np.random.default_rng(1).bytes(500)),
+        "profile cut.png": encoded(photo, "PNG", icc_profile=srgb[:200]),
+        "profile for other pixels.jpg": encoded(photo[..., 0], "JPEG", icc_profile=srgb),
     }
 
 
 def _tables() -> dict[str, tuple[bytes, frozenset[str]]]:
-    return {**_cut(), **_flipped(), **_other_things(), **_bombs(), **_kinds(), **_described()}
+    unreadable = _cut() | _flipped() | _other_things() | _bombs()
+    return {
+        **{name: (data, UNREADABLE) for name, data in unreadable.items()},
+        **_kinds(),
+        **{name: (data, USABLE) for name, data in _described().items()},
+    }
 
 
 def _small() -> list[ImageCase]:
@@ -264,21 +254,6 @@ def _places() -> list[ImageCase]:
     """What lies in the place of a file, and names that are hard to read."""
     jpeg = _good()["jpg"]
 
-    def folder(path: Path) -> None:
-        path.mkdir()
-
-    def nothing(path: Path) -> None:
-        assert not path.exists()
-
-    def link_to(target: str) -> Callable[[Path], None]:
-        def put(path: Path) -> None:
-            path.symlink_to(target)
-
-        return put
-
-    def ring(path: Path) -> None:
-        path.symlink_to(path.name)
-
     names = (
         "новое фото ✓.jpg",
         "two\nlines.jpg",
@@ -288,12 +263,12 @@ def _places() -> list[ImageCase]:
         "a" * 200 + ".jpg",
     )
     return [
-        ImageCase("a folder.jpg", folder, UNREADABLE),
-        ImageCase("not there.jpg", nothing, UNREADABLE),
-        ImageCase("dangling link.jpg", link_to("nowhere.jpg"), UNREADABLE),
-        ImageCase("link out.jpg", link_to("/etc/hostname"), UNREADABLE),
-        ImageCase("link to a folder.jpg", link_to("."), UNREADABLE),
-        ImageCase("ring of links.jpg", ring, UNREADABLE),
+        ImageCase("a folder.jpg", Path.mkdir, UNREADABLE),
+        ImageCase("not there.jpg", lambda path: None, UNREADABLE),
+        ImageCase("dangling link.jpg", _link("nowhere.jpg"), UNREADABLE),
+        ImageCase("link out.jpg", _link("/etc/hostname"), UNREADABLE),
+        ImageCase("link to a folder.jpg", _link("."), UNREADABLE),
+        ImageCase("ring of links.jpg", _link("ring of links.jpg"), UNREADABLE),
         ImageCase("name too long " + "b" * 300 + ".jpg", lambda path: None, UNREADABLE),
         *(ImageCase(name, _writer(jpeg), USABLE) for name in names),
     ]
@@ -338,8 +313,9 @@ def _bad_masks() -> dict[str, tuple[str, bytes]]:
     red = Image.fromarray(np.where(disc, 0, 1).astype(np.uint8)).convert("P")
     red.putpalette([200, 30, 30, 0, 0, 0])
     good = encoded(disc, "PNG")
-    flipped = bytearray(good)
-    flipped[good.find(b"IDAT") + 90] ^= 0xFF
+    flipped, subtly = bytearray(good), bytearray(good)
+    flipped[good.find(b"IDAT") + 20] ^= 0xFF
+    subtly[good.find(b"IDAT") + 90] ^= 0xFF
     sizes = {"one wider": (WIDTH + 1, HEIGHT), "turned": (HEIGHT, WIDTH), "half": (WIDTH // 2, HEIGHT // 2)}
     return {
         **{f"mask {name}": ("mask size", encoded(_disc(*size), "PNG")) for name, size in sizes.items()},
@@ -361,6 +337,7 @@ def _bad_masks() -> dict[str, tuple[str, bytes]]:
         "mask in cmyk": ("bad mask", encoded(Image.fromarray(disc).convert("CMYK"), "TIFF")),
         **{f"mask cut at {k}": ("bad mask", good[: len(good) * k // 100]) for k in (5, 25, 50, 75)},
         "mask flipped": ("bad mask", bytes(flipped)),
+        "mask flipped so that it unpacks": ("bad mask", bytes(subtly)),
         "mask cut jpeg": ("bad mask", encoded(disc, "JPEG")[:400]),
         "mask of no bytes": ("bad mask", b""),
         "mask of text": ("bad mask", b"0 0 0 1 1 1\n"),

@@ -1,9 +1,14 @@
-"""Recipes of splicing datasets and of retouched ones that are none, each by name, with what must be said of it."""
+"""Recipes that are none, and datasets that are spoilt, each by name, with a word that must be said of it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
+
+from malformed_images import encoded, picture
+from malformed_json import GOOD, HEIGHT, WIDTH
 
 SPLICING: dict[str, Any] = {
     "samples": 4,
@@ -18,7 +23,39 @@ RETOUCH: dict[str, Any] = {
     "writer": {"format": "folder"},
 }
 
-Case = tuple[str, str]  # a recipe's text, and a word that must be said
+
+def write_coco(root: Path, images: Iterable[str] = (), annotations: Iterable[str] = ()) -> Path:
+    """A COCO source of three good photos, with two regions each, and other entries as JSON text after them."""
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    names = [GOOD, "second.png", "third.png"]
+    listed, regions = [], []
+    for number, name in enumerate(names, 1):
+        (root / "images" / name).write_bytes(encoded(picture(WIDTH, HEIGHT, seed=10 * number), "PNG"))
+        listed.append(json.dumps({"id": number, "file_name": name, "width": WIDTH, "height": HEIGHT}))
+        for place, left in enumerate((20, 90)):
+            corners = [[left, 40, left + 40, 40, left + 40, 85, left, 85]]
+            region = {"id": 2 * number - 1 + place, "image_id": number, "category_id": 1, "segmentation": corners}
+            regions.append(json.dumps(region))
+    parts = {"images": [*listed, *images], "annotations": [*regions, *annotations]}
+    text = ", ".join(f'"{key}": [{", ".join(entries)}]' for key, entries in parts.items())
+    (root / "instances.json").write_text(f'{{{text}, "categories": [{{"id": 1, "name": "thing"}}]}}')
+    return root
+
+
+def write_recipe(path: Path, data: Path, **changes: Any) -> Path:
+    """A small recipe of a splicing dataset."""
+    recipe = SPLICING | {
+        "data": str(data),
+        "kinds": {"authentic": 0.5, "splice": 0.25, "removal": 0.25},
+        "removal": {"largest": 0.5},
+        "placement": {"support": "anywhere", "cut_off": True},
+        "edges": {"alpha": {"mask": 1.0}},
+        "blending": {"alpha": 1.0},
+        "colour": {"as_is": 1.0},
+        "split": {"train": 1.0},
+    }
+    path.write_text(json.dumps(recipe | changes))
+    return path
 
 
 def _with(base: dict[str, Any], **changes: Any) -> str:
@@ -227,3 +264,93 @@ def override_cases() -> dict[str, str]:
         "data=": "data",
         "nothing=1": "unknown key",
     }
+
+
+def _bytes(path: str, data: bytes) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        _only(folder, path).write_bytes(data)
+
+    return spoil
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    """The first file of a pattern, or the place of one that is not there."""
+    return next(iter(sorted(folder.glob(pattern))), folder / pattern)
+
+
+def _cut(path: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        file = _only(folder, path)
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+    return spoil
+
+
+def _gone(path: str) -> Callable[[Path], None]:
+    return lambda folder: _only(folder, path).unlink()
+
+
+DEEP = b"[" * 200_000
+SPOILT_DATASETS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "plan gone": (_gone("plan.json"), "plan.json"),
+    "plan cut": (_cut("plan.json"), "plan.json"),
+    "plan a list": (_bytes("plan.json", b"[]"), "plan.json"),
+    "plan's recipe a word": (_bytes("plan.json", b'{"recipe": "x"}'), "plan.json"),
+    "plan's recipe empty": (_bytes("plan.json", b'{"recipe": {}}'), "plan.json"),
+    "plan nested": (_bytes("plan.json", DEEP), "plan.json"),
+    "numbers gone": (_gone("dataset.json"), "dataset.json"),
+    "numbers a list": (_bytes("dataset.json", b"[]"), "dataset.json"),
+    "certificate gone": (_gone("certificate.json"), "certificate.json"),
+    "certificate empty": (_bytes("certificate.json", b""), "certificate.json"),
+    "certificate a list": (_bytes("certificate.json", b"[1]"), "certificate.json"),
+    "certificate nested": (_bytes("certificate.json", DEEP), "certificate.json"),
+    "sums gone": (_gone("SHA256SUMS"), "SHA256SUMS"),
+    "sums empty": (_bytes("SHA256SUMS", b""), "SHA256SUMS"),
+    "sums of noise": (_bytes("SHA256SUMS", bytes(range(128, 256))), "SHA256SUMS"),
+    "an image cut": (_cut("images/*"), "images/"),
+    "an image empty": (_bytes("images/000000.jpg", b""), "images/"),
+    "a mask gone": (_gone("masks/*"), "masks/"),
+    "a mask of text": (_bytes("masks/*", b"no mask"), "masks/"),
+    "a record cut": (_cut("records/00000.jsonl"), "records/00000.jsonl"),
+    "a format's mark gone": (_gone("formats/coco/format.json"), "formats/coco"),
+    "a format's mark a list": (_bytes("formats/coco/format.json", b"[]"), "formats/coco"),
+    "a format's table cut": (_cut("formats/huggingface/data/*.parquet"), "formats/huggingface"),
+    "a format's archive cut": (_cut("formats/webdataset/**/*.tar"), "formats/webdataset"),
+    "a format's sums gone": (_gone("formats/coco/SHA256SUMS"), "formats/coco"),
+    "a file among formats": (_bytes("formats/notes.txt", b"mine"), "formats/notes.txt"),
+    "a file that is nobody's": (_bytes("stray.txt", b"mine"), "stray.txt"),
+}
+
+
+SPOILT_FORMATS: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "mark gone": ("coco", _gone("format.json"), "format.json"),
+    "mark empty": ("coco", _bytes("format.json", b""), "format.json"),
+    "mark a list": ("coco", _bytes("format.json", b"[]"), "format.json"),
+    "mark nested": ("coco", _bytes("format.json", DEEP), "format.json"),
+    "mark of another version": ("coco", _bytes("format.json", b'{"format": "coco", "version": 9}'), "format.json"),
+    "mark of no format": ("coco", _bytes("format.json", b'{"format": "voc", "version": 1}'), "voc"),
+    "mark of a list": ("coco", _bytes("format.json", b'{"format": [], "version": 1}'), "format.json"),
+    "mark of another format": ("coco", _bytes("format.json", b'{"format": "webdataset", "version": 1}'), "coco"),
+    "recipe gone": ("coco", _gone("recipe.yaml"), "recipe.yaml"),
+    "recipe a list": ("coco", _bytes("recipe.yaml", b"- 1\n"), "recipe.yaml"),
+    "recipe of noise": ("coco", _bytes("recipe.yaml", bytes(range(128, 256))), "recipe.yaml"),
+    "recipe without a split": ("coco", _bytes("recipe.yaml", b"name: x\n"), "recipe.yaml"),
+    "recipe's split a number": ("coco", _bytes("recipe.yaml", b"name: x\nsplit: 7\n"), "recipe.yaml"),
+    "numbers nested": ("coco", _bytes("dataset.json", DEEP), "dataset.json"),
+    "numbers of words": ("coco", _bytes("dataset.json", b'{"samples": "many"}'), "dataset.json"),
+    "counts gone": ("coco", _gone("records/splits.json"), "splits.json"),
+    "counts a list": ("coco", _bytes("records/splits.json", b"[]"), "splits.json"),
+    "counts nested": ("coco", _bytes("records/splits.json", DEEP), "splits.json"),
+    "counts of a split above": ("coco", _bytes("records/splits.json", b'{"../x": 1}'), "splits.json"),
+    "records cut": ("coco", _cut("records/train.jsonl"), "train.jsonl"),
+    "records of null": ("coco", _bytes("records/train.jsonl", b"null\n"), "train.jsonl"),
+    "records nested": ("coco", _bytes("records/train.jsonl", DEEP), "train.jsonl"),
+    "records of noise": ("coco", _bytes("records/train.jsonl", bytes(range(128, 256))), "train.jsonl"),
+    "records gone": ("imagefolder", _gone("records/train.jsonl"), "train.jsonl"),
+    "table of text": ("huggingface", _bytes("data/*.parquet", b"no table"), ".parquet"),
+    "table cut": ("huggingface", _cut("data/*.parquet"), ".parquet"),
+    "table gone": ("huggingface", _gone("data/*.parquet"), "data"),
+    "archive of text": ("webdataset", _bytes("**/*.tar", b"no archive"), ".tar"),
+    "archive cut": ("webdataset", _cut("**/*.tar"), ".tar"),
+    "archive gone": ("webdataset", _gone("**/*.tar"), "webdataset"),
+}

@@ -3,7 +3,7 @@
 from synthharm.composites.encoding import Encoder, decode_image
 from synthharm.composites.harmonizing import Recovery, harmonize, measure_recovery
 from synthharm.composites.random_composite import CompositeSample, RandomComposite
-from synthharm.composites.retouch import Composite, retouch
+from synthharm.composites.retouch import Composite, retouch, undo
 
 __all__ = [
     "Composite",
@@ -15,4 +15,5 @@ __all__ = [
     "harmonize",
     "measure_recovery",
     "retouch",
+    "undo",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +15,7 @@ from synthharm.composites.foreground import Foreground, Image
 from synthharm.composites.harmonizing import Recovery
 from synthharm.filters import Arguments, FilterChain, Limits, Span
 from synthharm.filters.drawing import Judgement, ReferenceJudge, Strategy, draw_arguments
-from synthharm.filters.fused import NotCompiled, Scene, disharmonize
+from synthharm.filters.fused import NotCompiled, Scene, disharmonize, undo_region
 from synthharm.filters.pixels import Pixels
 
 MOST_SPREAD = 1  # levels between the channels of a grey pixel after JPEG, on average
@@ -109,6 +110,54 @@ def retouch(
     )
 
 
+def undo(
+    real: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    chain: FilterChain,
+    values: Sequence[float],
+    levels: int = 255,
+) -> Image:
+    """The composite that known arguments harmonize to a photo: the one that `retouch` made with them.
+
+    Args:
+        real: RGB (H, W, 3) uint8.
+        mask: (H, W) uint8 of the same size, not empty.
+        chain: the filters.
+        values: (K,), their arguments.
+        levels: 255 or 65535, the largest value of a channel of the composite.
+
+    Returns:
+        (H, W, 3), uint8 or uint16 as levels say.
+
+    Raises:
+        ValueError: another number of arguments, or values that the filters do not accept.
+
+    Example:
+        >>> photo, mask = np.full((8, 8, 3), 60, np.uint8), np.full((8, 8), 255, np.uint8)
+        >>> undo(photo, mask, FilterChain(["brightness"]), [-0.5])[0, 0]
+        array([120, 120, 120], dtype=uint8)
+    """
+    scene = Scene(real, mask)
+    try:
+        return scene.image_with(scene.round(undo_region(chain, scene, values, levels).values, levels))
+    except NotCompiled:
+        foreground = Foreground.of(real, mask, chain)
+        pixels = Pixels(foreground.images, foreground.masks, foreground.counts, foreground.positions)
+        row = torch.tensor([list(values)], dtype=torch.float64)
+        return scene.image_with(_reference_levels(chain, foreground, pixels, row, levels)[0])
+
+
+def _reference_levels(
+    chain: FilterChain, foreground: Foreground, pixels: Pixels, values: torch.Tensor, levels: int
+) -> tuple[Image, NDArray[np.bool_], Judgement]:
+    """The region's levels (3, P) by the reference, what of it is recoverable, and the judgement."""
+    judgement, inverse = ReferenceJudge(chain, pixels, Limits(levels=levels)).judge(pixels, values)
+    found = foreground.pixels(inverse.composites).T
+    rounded = np.rint(found * levels)
+    whole: Image = rounded.astype(np.uint8) if levels == 255 else rounded.astype(np.uint16)
+    return whole, inverse.recoverable[0, 0, : found.shape[1], 0].numpy(), judgement
+
+
 @dataclass(frozen=True)
 class _Found:
     """A region's composite: arguments, levels (3, P), recoverable (P,), what they came to, and how."""
@@ -139,11 +188,7 @@ def _by_reference(
     foreground = Foreground.of(real, mask, chain)
     pixels = Pixels(foreground.images, foreground.masks, foreground.counts, foreground.positions)
     arguments, _ = draw_arguments(chain, pixels, generator, limits, strategy)
-    judgement, inverse = ReferenceJudge(chain, pixels, limits).judge(pixels, arguments.values)
-    values = foreground.pixels(inverse.composites).T
-    rounded = np.rint(values * limits.levels)
-    levels: Image = rounded.astype(np.uint8) if limits.levels == 255 else rounded.astype(np.uint16)
-    recoverable = inverse.recoverable[0, 0, : values.shape[1], 0].numpy()
+    levels, recoverable, judgement = _reference_levels(chain, foreground, pixels, arguments.values, limits.levels)
     return _Found(arguments, levels, recoverable, judgement, f"reference: {reason}")
 
 

@@ -175,6 +175,7 @@ def _describe_region(entry: RegionEntry, mask: NDArray[np.uint8], plan: Plan) ->
     area = int(inside.sum())
     return {
         "id": entry.id,
+        "mask": entry.mask,
         "category": entry.category,
         "area": area,
         "share": area / mask.size,

@@ -17,6 +17,7 @@ from synthharm.recipe.writers import FormatSection
 
 Kind = Literal["authentic", "retouch", "splice", "harmonized_splice", "copy_move", "removal"]
 Blending = Literal["alpha", "poisson", "mixed", "multiband"]
+RESERVED = ("card", "extras", "records")  # folders that formats have beside those of splits
 FAMILY = ("authentic", "authentic", "splice", "harmonized_splice")  # the kinds of a family's members
 
 
@@ -166,7 +167,9 @@ class SplicingRecipe(Section):
     @field_validator("split")
     @classmethod
     def _names_are_names(cls, value: dict[str, float]) -> dict[str, float]:
-        if bad := [name for name in value if not name.replace("_", "").isalnum() or not name.isascii()]:
+        names = [name.replace("_", "") for name in value]
+        usable = [name.isalnum() and name.isascii() and name not in RESERVED for name in names]
+        if bad := [name for name, good in zip(value, usable, strict=True) if not good]:
             raise PydanticCustomError("split", "{bad} is no name for a split", {"bad": repr(bad[0])})
         return value
 

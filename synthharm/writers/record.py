@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -17,7 +18,8 @@ class Record:
         split: the split its photo is in.
         seed: of the generator that drew its arguments.
         source: photo (key), sha256, width, height, licence, attribution, encoding as the file was found.
-        region: id, category, area in pixels, share of the photo, box [x, y, width, height], soft, feather.
+        region: id, mask (what the source finds it by), category, area in pixels, share of the photo, box
+            [x, y, width, height], soft, feather.
         chain: filters in order, statistics.
         arguments: by column: they harmonize the composite.
         draw: mode, attempts, kept (share of the drawn arguments' size that was kept), wanted_mse (the foreground
@@ -55,9 +57,13 @@ class Record:
         Raises:
             ValueError: not JSON, or other fields than a record's.
         """
-        data = json.loads(line)
-        names = {f.name for f in fields(cls)}
-        if not isinstance(data, dict) or set(data) != names:
-            found = sorted(data) if isinstance(data, dict) else data
-            raise ValueError(f"a record has the fields {sorted(names)}; found {found}")
-        return cls(**data)
+        return cls(**read_fields(line, [field.name for field in fields(cls)]))
+
+
+def read_fields(line: str | bytes, names: Sequence[str]) -> dict[str, Any]:
+    """The fields of a record from its line. Raises ValueError where they are not just those named."""
+    data = json.loads(line)
+    if not isinstance(data, dict) or set(data) != set(names):
+        found = sorted(data) if isinstance(data, dict) else data
+        raise ValueError(f"a record has the fields {sorted(names)}; found {found}")
+    return data

@@ -1,4 +1,4 @@
-"""What edits come to: nothing outside the mask, labels that belong to each other, and the same whenever it is run."""
+"""What edits come to: nothing outside the mask, labels that belong to each other, the same whenever it is run."""
 
 from __future__ import annotations
 

@@ -205,13 +205,14 @@ class Made:
 
     def full(self) -> Path:
         """All kinds, with two formats beside."""
-        return self._made("full", recipe_of(self.source, writers=[{"format": "coco"}, {"format": "huggingface"}]))
+        return self.made("full", recipe_of(self.source, writers=[{"format": "coco"}, {"format": "huggingface"}]))
 
     def plain(self) -> Path:
         """Edits alone, in PNG."""
-        return self._made("plain", plain_recipe_of(self.source))
+        return self.made("plain", plain_recipe_of(self.source))
 
-    def _made(self, name: str, recipe: dict[str, Any]) -> Path:
+    def made(self, name: str, recipe: dict[str, Any]) -> Path:
+        """Any other, known by its name."""
         folder = self.root / name
         return folder if folder.exists() else make_dataset(recipe, folder)
 

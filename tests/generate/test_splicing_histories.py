@@ -74,9 +74,10 @@ def test_steps_fit_their_pictures(steps: list[str], seed: int, size: tuple[int, 
     for step in found:
         before, picture = picture, picture.after(step)
         if isinstance(step, Resize | Crop):  # a side that is short already stays as it is
-            assert all(
-                new >= min(old, SMALLEST) for new, old in zip(picture.size, before.size, strict=True)
-            ) or "preset" in steps
+            assert (
+                all(new >= min(old, SMALLEST) for new, old in zip(picture.size, before.size, strict=True))
+                or "preset" in steps
+            )
     for step in [*found, save]:
         assert msgspec.convert(msgspec.to_builtins(step), Step) == step
 

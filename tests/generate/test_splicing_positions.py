@@ -15,7 +15,9 @@ from synthharm.composites.manipulation.placing import full_alpha, outside_share,
 from synthharm.generate.splicing.positions import SLACK, SMALLEST, Extent, NoFit, Room, draw_placement
 from synthharm.recipe import manipulation
 
-ROUNDED = 2e-3  # pixels that a box may lie outside, and shares that its area may differ by, for its rounded numbers
+ROUNDED = (
+    2e-3  # pixels that a box may lie outside, and shares that its area may differ by, for its rounded numbers
+)
 NONE = np.empty((0, 4))
 BOX = np.array([[0.5, 0.8, 0.4, 0.3]])
 
@@ -77,9 +79,7 @@ def turned_box(extent: Extent, placed: Placement) -> tuple[float, float, float, 
 
 def inside_of(box: tuple[float, float, float, float], size: tuple[int, int]) -> bool:
     left, top, right, bottom = box
-    return (
-        min(left, top) >= -ROUNDED and right <= size[1] * (1 + 1e-4) and bottom <= size[0] * (1 + 1e-4)
-    )
+    return min(left, top) >= -ROUNDED and right <= size[1] * (1 + 1e-4) and bottom <= size[0] * (1 + 1e-4)
 
 
 @given(sections(outside=0.0), seeds, extents(), rooms, boxes, boxes, ratios)
@@ -171,7 +171,7 @@ def test_beside_its_like_a_region_stands_at_any_x_and_elsewhere_about_the_suppor
 def test_no_support_of_the_size_is_no_fit() -> None:
     section, extent = manipulation.Placement(enlarge=1.5), Extent(30, 30, 800)
     large = np.array([[0.5, 0.9, 0.9, 0.9]])  # more than SLACK times what the region may be enlarged to
-    assert 0.9 * 300 / 30 > 1.5 * SLACK
+    assert 1.5 * SLACK < 0.9 * 300 / 30
     with pytest.raises(NoFit, match="no object of the category is as large as at"):
         draw_placement(section, np.random.default_rng(0), extent, Room((300, 300), large, NONE, 1.0))
 

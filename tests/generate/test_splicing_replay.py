@@ -54,7 +54,9 @@ def test_png_comes_back_too(splicing: Made) -> None:
     assert not any(one.differences for one in replay_all(splicing.plain(), str(splicing.source)))
 
 
-def test_a_record_alone_is_enough(splicing: Made, moved: Path, tmp_path: Path, by_kind: dict[str, SplicingRecord]) -> None:
+def test_a_record_alone_is_enough(
+    splicing: Made, moved: Path, tmp_path: Path, by_kind: dict[str, SplicingRecord]
+) -> None:
     """With its photos, wherever they lie, and a recipe that says no more than how to read them."""
     record = by_kind["harmonized_splice"]
     used = {photo["photo"] for photo in record.photos}
@@ -271,7 +273,7 @@ def test_what_is_not_there_is_said(splicing: Made, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_the_recipe_of_another_dataset_is_refused_by_its_path(splicing: Made, tmp_path: Path, named: bool) -> None:
-    recipe = {"samples": 1, "data": ".", "source": {"format": "folder"}}
+    recipe = {"samples": 1, "data": ".", "source": {"format": "folder"}, "writer": {"format": "folder"}}
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
     with pytest.raises(SynthharmError, match=rf"recipe {tmp_path}/recipe\.yaml: has no kinds"):
         list(replay_all(tmp_path, str(splicing.source), recipe=tmp_path / "recipe.yaml" if named else None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,23 @@ def splicing_problems(dataset: Dataset) -> Iterator[str]:
     yield from _wrong_records(dataset)
     try:
         yield from verify_certificate(dataset.folder / CERTIFICATE, lambda: records(dataset))
+        yield from _wrong_distance(dataset)
     except SynthharmError as error:
         yield str(error)
     folder = dataset.folder / FORMATS
     for form in sorted(folder.iterdir()) if folder.is_dir() else ():
         yield from _wrong_format(form, dataset)
+
+
+def _wrong_distance(dataset: Dataset) -> Iterator[str]:
+    """Whether the certificate calls photos alike that the recipe does: what it calls so, it holds itself."""
+    try:
+        distance = json.loads((dataset.folder / CERTIFICATE).read_bytes())["distance"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return  # which was said already
+    wanted = dataset.recipe["near_duplicates"]
+    if distance != wanted:
+        yield f"{CERTIFICATE}: distance is {distance}; the recipe's near_duplicates is {wanted}"
 
 
 def shortcuts(dataset: Dataset) -> Audit:

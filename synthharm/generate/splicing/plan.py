@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from synthharm.composites.history.tables import CameraTables, collect_tables, read_tables, write_tables
 from synthharm.errors import SynthharmError
-from synthharm.files import write_atomically
+from synthharm.files import sha256_file, write_atomically
 from synthharm.generate.plan import shuffled, stream
 from synthharm.generate.sections import open_source, selection
 from synthharm.generate.splicing.layout import Layout
@@ -84,10 +84,10 @@ class SplicingPlan:
     @property
     def digest(self) -> str:
         """Of the sources: the same wherever and whenever the same are listed."""
-        tables = msgspec.json.encode(self.cameras)
-        return hashlib.sha256(
-            b" ".join([self.index.digest.encode(), self.prints.digest.encode(), tables])
-        ).hexdigest()
+        parts = [self.index.digest.encode(), self.prints.digest.encode(), msgspec.json.encode(self.cameras)]
+        if self.recipe.checkpoint is not None and Path(self.recipe.checkpoint).is_dir():
+            parts += [sha256_file(path).encode() for path in sorted(Path(self.recipe.checkpoint).iterdir())]
+        return hashlib.sha256(b" ".join(parts)).hexdigest()
 
     @property
     def rejects(self) -> list[Reject]:

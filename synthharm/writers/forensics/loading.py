@@ -61,7 +61,7 @@ dataset = dict(
 RECORDS = """
 from pathlib import Path
 
-from synthharm.generate.splicing.replaying import replay_all
+from synthharm.generate.replaying import replay_all
 
 for replayed in replay_all(Path("FOLDER"), "PHOTOS", output=Path("OUTPUT")):
     assert not replayed.differences, replayed.differences

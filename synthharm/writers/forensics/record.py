@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from synthharm.writers.record import read_fields
+
 KINDS = ("authentic", "retouch", "splice", "harmonized_splice", "copy_move", "removal")
 
 
@@ -75,9 +77,4 @@ class SplicingRecord:
         Raises:
             ValueError: not JSON, or other fields than a record's.
         """
-        data = json.loads(line)
-        names = {f.name for f in fields(cls)}
-        if not isinstance(data, dict) or set(data) != names:
-            found = sorted(data) if isinstance(data, dict) else data
-            raise ValueError(f"a record of a splicing dataset has the fields {sorted(names)}; found {found}")
-        return cls(**data)
+        return cls(**read_fields(line, [field.name for field in fields(cls)]))

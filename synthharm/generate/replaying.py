@@ -1,0 +1,192 @@
+"""Making samples again from their records and the sources alone, and saying where a byte differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthharm.composites import Encoder, undo
+from synthharm.composites.encoding import encode_png
+from synthharm.errors import SynthharmError, Unusable
+from synthharm.files import sha256, write_atomically
+from synthharm.filters import FilterChain
+from synthharm.generate.dataset import RECIPE
+from synthharm.generate.sample import library_versions
+from synthharm.generate.sections import open_source
+from synthharm.generate.threads import one_thread
+from synthharm.masks import binarize, feather
+from synthharm.recipe import AnyRecipe, Recipe, load_recipe
+from synthharm.sources import Photo, PhotoEntry, RegionEntry, Source
+from synthharm.writers import Record
+from synthharm.writers.forensics.record import SplicingRecord
+
+AnyRecord = Record | SplicingRecord
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A sample as it was made again.
+
+    Args:
+        record: as it was read.
+        files: the bytes made again, by path from the dataset's folder.
+        differences: what is not as the record says, a line each; empty where every byte is.
+    """
+
+    record: AnyRecord
+    files: dict[str, bytes]
+    differences: tuple[str, ...]
+
+
+def replay_all(
+    path: Path, data: str, *, sample: int | None = None, output: Path | None = None, recipe: Path | None = None
+) -> Iterator[Replayed]:
+    """Make samples again, one after the other.
+
+    Args:
+        path: of a record (JSON), of many (JSON lines), or of a dataset's folder.
+        data: the data root that they were made from.
+        sample: the number of the only one wanted, or None for all.
+        output: where to write their files, at their places in the dataset; or None.
+        recipe: of the dataset; looked for beside the records where it is None.
+
+    Raises:
+        SynthharmError: as `replay`, or there are no records or no recipe.
+    """
+    path = Path(path)
+    known = load_recipe(recipe or _recipe_beside(path), [f"data={data}"])
+    with one_thread():
+        for record in read_records(path, sample):
+            replayed = replay(record, known)
+            if output is not None:
+                for place, content in replayed.files.items():
+                    write_atomically(_within(output, place), content)
+            yield replayed
+
+
+def replay(record: AnyRecord, recipe: AnyRecipe) -> Replayed:
+    """Make a sample again.
+
+    Args:
+        record: of the sample.
+        recipe: says where its sources are; nothing else of it is used.
+
+    Raises:
+        SynthharmError: a source is not there or has changed, or the record does not say what can be run.
+    """
+    place = f"sample {record.sample}"
+    if isinstance(record, Record) != isinstance(recipe, Recipe):
+        raise SynthharmError(f"{place}: the record is of another kind of dataset than the recipe")
+    try:
+        source = open_source(recipe)
+        if isinstance(record, Record):
+            made = _retouched(record, source)
+        else:
+            from synthharm.generate.splicing.replaying import spliced
+
+            made = spliced(record, source)
+        paths = {role: str(file["path"]) for role, file in record.files.items()}
+        differences = tuple(_differences(record, made))
+    except Unusable as error:
+        raise SynthharmError(f"{place}: {error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SynthharmError(f"{place}: its record cannot be run: {error!r}") from error
+    return Replayed(record, {paths[role]: data for role, data in made.items() if role in paths}, differences)
+
+
+def read_photo(source: Source, described: Mapping[str, Any]) -> Photo:
+    """The photo that a record describes.
+
+    Raises:
+        SynthharmError: it has changed since.
+        Unusable: it cannot be read.
+    """
+    entry = PhotoEntry(described["photo"], licence=described["licence"], attribution=described["attribution"])
+    photo = source.read_photo(entry)
+    if photo.sha256 != described["sha256"]:
+        detail = f"sha256 is {photo.sha256}; the record was made from {described['sha256']}"
+        raise SynthharmError(f"{photo.key}: has changed: {detail}")
+    return photo
+
+
+def read_records(path: Path, sample: int | None) -> Iterator[AnyRecord]:
+    """Records from a file of one (JSON) or of many (JSON lines), or from a dataset's folder.
+
+    Args:
+        path: of the file or folder.
+        sample: the number of the only one wanted, or None for all.
+
+    Raises:
+        SynthharmError: nothing is there, a line is no record, or no record is of that sample.
+    """
+    files = sorted((path / "records").glob("*.jsonl")) if path.is_dir() else [path]
+    found = 0
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SynthharmError(f"record {file}: cannot be read: {error}") from error
+        for number, line in enumerate(text.splitlines() if file.suffix == ".jsonl" else [text], 1):
+            try:
+                record = _parse(line)
+            except ValueError as error:
+                raise SynthharmError(f"record {file}: line {number}: {error}") from error
+            if sample is None or record.sample == sample:
+                found += 1
+                yield record
+    if not found:
+        wanted = "record" if sample is None else f"record of sample {sample}"
+        raise SynthharmError(f"record {path}: there is no {wanted}")
+
+
+def _parse(line: str) -> AnyRecord:
+    found = json.loads(line)
+    spliced = isinstance(found, dict) and "edits" in found
+    return SplicingRecord.from_json(line) if spliced else Record.from_json(line)
+
+
+def _recipe_beside(path: Path) -> Path:
+    for folder in [path] if path.is_dir() else [path.parent, path.parent.parent]:
+        if (folder / RECIPE).is_file():
+            return folder / RECIPE
+    raise SynthharmError(f"{path}: no {RECIPE} is beside it; name one with --recipe")
+
+
+def _within(output: Path, place: str) -> Path:
+    """Where a file goes, which a record must not put anywhere else."""
+    path = Path(place)
+    if path.is_absolute() or ".." in path.parts:
+        raise SynthharmError(f"record: the path {place!r} is not within the dataset's folder")
+    return output / path
+
+
+def _retouched(record: Record, source: Source) -> dict[str, bytes]:
+    """The files of a retouched photo, by role."""
+    photo, region = read_photo(source, record.source), record.region
+    size = (photo.pixels.shape[0], photo.pixels.shape[1])
+    entry = RegionEntry(0, region["id"], region["mask"], region["category"])
+    mask = source.read_mask(PhotoEntry(photo.key), entry, size)
+    if not region["soft"]:
+        mask = binarize(mask)
+    if region["feather"]:
+        mask = feather(mask, region["feather"])
+    chain = FilterChain(record.chain["filters"], record.chain["statistics"])
+    encoder = Encoder(**record.encoder)
+    values = [record.arguments[column] for column in chain.columns]
+    composite = undo(photo.pixels, mask, chain, values, encoder.levels)
+    return {"image": encoder.encode(composite), "mask": encode_png(mask), "real": encoder.encode(photo.pixels)}
+
+
+def _differences(record: AnyRecord, made: Mapping[str, bytes]) -> Iterator[str]:
+    for role in sorted(record.files.keys() | made.keys()):
+        found = sha256(made[role]) if role in made else None
+        wanted = record.files[role]["sha256"] if role in record.files else None
+        if found != wanted:
+            yield f"sample {record.sample}: {role}: sha256 is {found}; recorded was {wanted}"
+    here = library_versions()
+    for name in sorted(record.versions.keys() | here.keys()):
+        if record.versions.get(name) != here.get(name):
+            yield f"sample {record.sample}: made with {name} {record.versions.get(name)}; here is {here.get(name)}"
