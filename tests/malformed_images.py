@@ -63,10 +63,6 @@ def _writer(data: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(data)
 
 
-def _link(target: str) -> Callable[[Path], object]:
-    return lambda path: path.symlink_to(target)
-
-
 def _good() -> dict[str, bytes]:
     """A sound file of each format, by extension."""
     photo = picture()
@@ -93,8 +89,7 @@ def _cut() -> dict[str, bytes]:
     found["cut, then ended.jpg"] = jpeg[: len(jpeg) * 6 // 10] + b"\xff\xd9"
     scan = progressive.find(b"\xff\xda")
     found["cut in the first scan, then ended.progressive.jpg"] = progressive[: scan + 40] + b"\xff\xd9"
-    found["without its end mark.jpg"] = jpeg[:-2]
-    return found
+    return found | {"without its end mark.jpg": jpeg[:-2]}
 
 
 def _flipped() -> dict[str, bytes]:
@@ -253,6 +248,9 @@ def _small() -> list[ImageCase]:
 def _places() -> list[ImageCase]:
     """What lies in the place of a file, and names that are hard to read."""
     jpeg = _good()["jpg"]
+
+    def _link(target: str) -> Callable[[Path], object]:
+        return lambda path: path.symlink_to(target)
 
     names = (
         "новое фото ✓.jpg",
