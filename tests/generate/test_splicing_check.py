@@ -133,9 +133,7 @@ def test_every_missing_or_changed_file_is_found(copy: Path) -> None:
     assert problems(copy) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["images/extra.jpg", ".hidden", "records/99999.jsonl", "deep/er/file"]
-)
+@pytest.mark.parametrize("name", ["images/extra.jpg", ".hidden", "records/99999.jsonl", "deep/er/file"])
 def test_an_extra_file_is_found(copy: Path, name: str) -> None:
     (copy / name).parent.mkdir(parents=True, exist_ok=True)
     (copy / name).touch()

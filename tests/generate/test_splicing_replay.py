@@ -16,7 +16,7 @@ from small_datasets import tree
 from splicing_datasets import Made, datasets_below, parsed, recipe_of, samples_of
 
 from synthharm.errors import SynthharmError
-from synthharm.generate.splicing.replaying import read_records, replay, replay_all
+from synthharm.generate.replaying import read_records, replay, replay_all
 from synthharm.writers.forensics.record import KINDS, SplicingRecord
 
 
@@ -271,12 +271,11 @@ def test_what_is_not_there_is_said(splicing: Made, tmp_path: Path) -> None:
         list(replay_all(splicing.full(), str(tmp_path / "nowhere"), sample=0))
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_the_recipe_of_another_dataset_is_refused_by_its_path(splicing: Made, tmp_path: Path, named: bool) -> None:
+def test_the_recipe_of_another_kind_of_dataset_is_refused(splicing: Made, tmp_path: Path) -> None:
     recipe = {"samples": 1, "data": ".", "source": {"format": "folder"}, "writer": {"format": "folder"}}
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
-    with pytest.raises(SynthharmError, match=rf"recipe {tmp_path}/recipe\.yaml: has no kinds"):
-        list(replay_all(tmp_path, str(splicing.source), recipe=tmp_path / "recipe.yaml" if named else None))
+    with pytest.raises(SynthharmError, match="sample 0: the record is of another kind of dataset than the recipe"):
+        list(replay_all(splicing.full(), str(splicing.source), recipe=tmp_path / "recipe.yaml"))
 
 
 def test_all_kinds_were_tried(by_kind: dict[str, SplicingRecord]) -> None:

@@ -57,14 +57,12 @@ def without_shards(folder: Path) -> dict[str, str]:
     return {path: checksum for path, checksum in tree(folder).items() if not path.startswith(told)}
 
 
-def test_two_jobs_in_another_folder_make_the_same_bytes(splicing: Made, small: Path, tmp_path: Path) -> None:
-    other = make_dataset(recipe_of(splicing.source, **SMALL), tmp_path / "deep" / "er", jobs=2)
-    assert tree(other) == tree(small)
-
-
-def test_the_same_photos_in_another_place_make_the_same_bytes(splicing: Made, small: Path, tmp_path: Path) -> None:
+def test_two_jobs_over_a_source_in_another_place_make_the_same_bytes(
+    splicing: Made, small: Path, tmp_path: Path
+) -> None:
     moved = shutil.copytree(splicing.source, tmp_path / "moved")
-    assert tree(make_dataset(recipe_of(moved, **SMALL), tmp_path / "other")) == tree(small)
+    other = make_dataset(recipe_of(moved, **SMALL), tmp_path / "deep" / "er", jobs=2)
+    assert tree(other) == tree(small)
 
 
 @pytest.mark.parametrize("shard", [1, 7])
@@ -76,7 +74,7 @@ def test_shards_of_other_sizes_hold_the_same_samples(
     assert samples_of(other) == samples_of(small)
 
 
-@pytest.mark.parametrize("lost", [[3], [0, 2]])
+@pytest.mark.parametrize("lost", [[0, 3]])
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
     splicing: Made, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[int]
 ) -> None:

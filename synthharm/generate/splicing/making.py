@@ -19,6 +19,7 @@ from synthharm.generate.splicing.histories import draw_history
 from synthharm.generate.splicing.layout import Member, UnitKind
 from synthharm.generate.splicing.plan import SplicingPlan
 from synthharm.generate.splicing.positions import NoFit
+from synthharm.generate.splicing.regions import Regions
 from synthharm.generate.splicing.sample import Origin, SplicingSample, finish_sample
 from synthharm.recipe import SplicingRecipe
 from synthharm.sources import Reject, Source
@@ -97,11 +98,12 @@ class SplicingMaker:
     def _drawer(self, unit: int, attempt: int) -> Drawer:
         plan, quotas = self.plan, self.recipe.quotas
         area, category = int(plan.layout.areas[unit]), int(plan.layout.categories[unit])
+        random = plan.edits_stream(unit, attempt)
         return Drawer(
             plan=plan,
-            source=self.source,
+            regions=Regions(plan, self.source, random),
             colours=self.colours,
-            random=plan.edits_stream(unit, attempt),
+            random=random,
             area=None if area < 0 else quotas.area[area].range,
             category=None if category < 0 else list(quotas.category)[category],
         )
