@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,7 +104,13 @@ def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> DecodedFi
     """
     with _decoding(name):
         source = _open(io.BytesIO(data), name, max_pixels)
-        bits, orientation = _bits(source, data), _orientation(source)
+        bits = _bits(source, data)
+        if source.format == "PNG":
+            # Reading its EXIF loads the file, for it may come last; and where that fails, loading again succeeds.
+            _check_samples(source, bits, name)
+            source.load()
+            _check_png(data, name)
+        orientation = _orientation(source)
         encoding = {"format": source.format, "mode": source.mode} | ({"bits": bits} if bits else {})
         _check_samples(source, bits, name)
         white_is_zero = _is_white_zero(source)  # asked before loading, which may close the file
@@ -239,6 +246,17 @@ def _turn(samples: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:
     rows = -1 if orientation in (3, 4, 7, 8) else 1
     columns = -1 if orientation in (2, 3, 6, 7) else 1
     return np.ascontiguousarray(samples[::rows, ::columns])
+
+
+def _check_png(data: bytes, name: str) -> None:
+    """Refuse a PNG whose picture is not what was written: the decoder does not look at its checksums."""
+    place = 8
+    while place + 12 <= len(data):
+        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
+        kind, stored = data[place + 4 : place + 8], int.from_bytes(data[end : end + 4], "big")
+        if kind == b"IDAT" and zlib.crc32(memoryview(data)[place + 4 : end]) != stored:
+            raise Unusable(name, "truncated", f"the checksum of its data at byte {place} is not that of the data")
+        place = end + 4
 
 
 def _check_scan(image: Image.Image, data: bytes, name: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError
-from synthharm.files import atomic_file
+from synthharm.files import atomic_file, parse_json
 from synthharm.sources.near_duplicates import connected, near_groups
 from synthharm.writers.forensics.record import SplicingRecord
 
@@ -126,7 +126,7 @@ class _Stated:
 def _read(path: Path) -> _Stated:
     """Read a certificate. Raises SynthharmError."""
     try:
-        stored = json.loads(path.read_bytes())
+        stored = parse_json(path.read_bytes())
         if stored["method"] != METHOD:
             raise ValueError(f"the method is {stored['method']!r}")
         distance, splits, listed = stored["distance"], stored["splits"], stored["photos"]

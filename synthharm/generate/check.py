@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from synthharm.composites import decode_image
 from synthharm.errors import SynthharmError
-from synthharm.files import all_files, sha256, sha256_file
+from synthharm.files import all_files, parse_json, sha256, sha256_file
 from synthharm.generate.dataset import PLAN, SUMMARY, SUMS, WORK, Dataset
 from synthharm.recipe import AnyRecipe, Recipe, parse_recipe
 from synthharm.writers import Record
@@ -116,7 +116,7 @@ def _wrong_records(dataset: Dataset, lossless: bool) -> Iterator[str]:
         yield f"records: one of them is not as a record is: {error!r}"
         return
     try:
-        promised = json.loads((dataset.folder / SUMMARY).read_bytes())["samples"]
+        promised = parse_json((dataset.folder / SUMMARY).read_bytes())["samples"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         yield f"{SUMMARY}: cannot be read: {error!r}"
     else:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from synthharm.errors import SynthharmError
-from synthharm.files import ASIDE, write_atomically
+from synthharm.files import ASIDE, parse_json, write_atomically
 from synthharm.generate.sample import library_versions
 from synthharm.recipe import AnyRecipe, SplicingRecipe
 from synthharm.sources import Reject
@@ -91,7 +91,7 @@ class Dataset:
             SynthharmError: the folder has no plan, so it is not a dataset.
         """
         try:
-            recipe = json.loads((self.folder / PLAN).read_bytes())["recipe"]
+            recipe = parse_json((self.folder / PLAN).read_bytes())["recipe"]
             if not isinstance(recipe, dict):
                 raise TypeError(f"its recipe is {recipe!r}")
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -168,7 +168,7 @@ class Dataset:
 
     def _refuse_differences(self, mine: dict[str, Any]) -> None:
         try:
-            theirs = json.loads((self.folder / PLAN).read_bytes())
+            theirs = parse_json((self.folder / PLAN).read_bytes())
         except ValueError as error:
             raise SynthharmError(f"output: {self.folder / PLAN} cannot be read: {error}") from error
         there, here = dict(_flatten(theirs)), dict(_flatten(mine))

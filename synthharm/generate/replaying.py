@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from synthharm.composites import Encoder, undo
 from synthharm.composites.encoding import encode_png
 from synthharm.errors import SynthharmError, Unusable
-from synthharm.files import sha256, write_atomically
+from synthharm.files import parse_json, sha256, write_atomically
 from synthharm.filters import FilterChain
 from synthharm.generate.dataset import RECIPE
 from synthharm.generate.sample import library_versions
@@ -143,7 +142,7 @@ def read_records(path: Path, sample: int | None) -> Iterator[AnyRecord]:
 
 
 def _parse(line: str) -> AnyRecord:
-    found = json.loads(line)
+    found = parse_json(line)
     spliced = isinstance(found, dict) and "edits" in found
     return SplicingRecord.from_json(line) if spliced else Record.from_json(line)
 

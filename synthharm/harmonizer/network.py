@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from synthharm.errors import SynthharmError
-from synthharm.files import write_atomically
+from synthharm.files import parse_json, write_atomically
 from synthharm.filters import PAPER, FilterChain
 from synthharm.filters.pixels import Statistics
 
@@ -327,7 +327,7 @@ def _read_config(path: Path) -> HarmonizerConfig:
 
     names = {f.name for f in fields(HarmonizerConfig)} - {"pretrained"}
     try:
-        found = json.loads(path.read_bytes())
+        found = parse_json(path.read_bytes())
         if not isinstance(found, dict) or set(found) != names:
             raise ValueError(f"{sorted(names)} are accepted; found {found}")
         return msgspec.convert(found, HarmonizerConfig)

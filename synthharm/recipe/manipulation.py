@@ -66,7 +66,9 @@ class Grids(Section):
     )
     feather: list[Distance] = Field([], description="Of the rim, in pixels.")
     scale: list[Annotated[float, Field(gt=0, le=4)]] = Field([], description="Of the size that was drawn.")
-    quality: list[Annotated[int, Field(ge=1, le=100)]] = Field([], description="Of the last save.")
+    quality: list[Annotated[int, Field(ge=1, le=100)]] = Field(
+        [], validate_default=True, description="Of the last save."
+    )
 
     @field_validator("quality")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from types import UnionType
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -62,10 +63,17 @@ def _models_at(loc: Sequence[str | int], root: type[BaseModel]) -> list[type[Bas
         fields = [m.model_fields[key] for m in models if isinstance(key, str) and key in m.model_fields]
         if fields:
             kinds = [kind for f in fields for kind in (get_args(f.annotation) or (f.annotation,))]
-            kinds = [getattr(kind, "__origin__", kind) for kind in kinds]  # Annotated[model, ...] is of the model
-            models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+            models = [model for kind in kinds for model in _models_in(kind)]
         else:
             models = [
                 m for m in models if {"mode", "step", "format"} & set(m.model_fields) and key == _tag(m)
             ] or models
     return models
+
+
+def _models_in(kind: Any) -> list[type[BaseModel]]:
+    """The models that a type is made of: Annotated[A | B, ...] is of A and B."""
+    kind = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+    if isinstance(kind, UnionType):
+        return [model for part in get_args(kind) for model in _models_in(part)]
+    return [kind] if isinstance(kind, type) and issubclass(kind, BaseModel) else []

@@ -69,7 +69,10 @@ class SplicingRecipe(Section):
         description="How far reference and reinhard go from its own colours to those around it.",
     )
     checkpoint: str | None = Field(
-        None, min_length=1, description="The Harmonizer that harmonizes: a folder, from this file, or a hub id."
+        None,
+        min_length=1,
+        validate_default=True,
+        description="A Harmonizer: a folder, from this file, or a hub id.",
     )
     removal: Removal = Removal()
     chain: Chain = Chain()
@@ -86,7 +89,10 @@ class SplicingRecipe(Section):
     )
     encoding: Annotated[JpegEncoding | PngEncoding, Field(discriminator="format")] = JpegEncoding()
     camera_tables: str | None = Field(
-        None, min_length=1, description="A file by `synthharm tables`, or a folder of photos, from this file."
+        None,
+        min_length=1,
+        validate_default=True,
+        description="A file by `synthharm tables`, or a folder of photos.",
     )
     boundary: Distance = Field(2.0, description="Width of the band to ignore around masks, in pixels.")
     quotas: Quotas = Quotas()

@@ -105,7 +105,7 @@ class CocoSource:
             SynthharmError: the file is missing, not JSON, or not an instances file.
         """
         file = _load(Path(self.data) / self.annotations)
-        tables = _Tables.of(file)
+        tables = _Tables.of(file, str(Path(self.data) / self.annotations))
         photos, rejects = _photos(self, file, tables)
         yield from rejects
         owners, rejects = _owners(file, photos)
@@ -134,7 +134,7 @@ class CocoSource:
         number = 0
         for index, photo in enumerate(photos):
             places = order[bounds[index] : bounds[index + 1]]
-            found = [self._region(file.annotations[place], number, photo, tables, seen) for place in places]
+            found = [self._region(file, int(place), number, photo, tables, seen) for place in places]
             yield from (one for one in found if isinstance(one, Reject))
             regions = [one for one in found if isinstance(one, RegionEntry)]
             unknown_size = photo.width is None
@@ -149,13 +149,15 @@ class CocoSource:
             yield from measure_regions(self, photo, regions) if measure and unknown_size else regions
 
     def _region(
-        self, raw: msgspec.Raw, number: int, photo: PhotoEntry, tables: _Tables, seen: set[Id]
+        self, file: _File, place: int, number: int, photo: PhotoEntry, tables: _Tables, seen: set[Id]
     ) -> RegionEntry | Reject | None:
-        """The region of one annotation of photo `number`; None for a crowd that is not wanted."""
+        """The region of the annotation at a place, of photo `number`; None for a crowd that is not wanted."""
+        raw = file.annotations[place]
         try:
             entry = msgspec.json.decode(raw, type=_Annotation)
-        except msgspec.MsgspecError as error:
-            return Reject(_name("annotation", raw), "bad entry", str(error))
+            segmentation = bytes(entry.segmentation).decode()
+        except ValueError as error:
+            return Reject(_name("annotation", raw, place), "bad entry", str(error))
         name = f"annotation {entry.id}"
         if entry.id in seen:
             return Reject(name, "bad entry", "an id that an annotation before it has")
@@ -169,14 +171,17 @@ class CocoSource:
         if photo.width is not None and photo.height is not None:
             try:
                 size = (photo.height, photo.width)
-                pixels = area(bytes(entry.segmentation), size, name) if entry.area is None else entry.area
+                drawn = area(segmentation, size, name)  # which finds what is wrong with it
             except Unusable as error:
                 return reject(error)
+            pixels = drawn if entry.area is None else entry.area
             if pixels < 0:
                 return Reject(name, "bad entry", f"an area of {pixels}")
+            if drawn <= 0:
+                return Reject(name, "empty mask", f"its segmentation has an area of {drawn} within the photo")
             share = min(pixels / (photo.width * photo.height), 1.0)
         category = None if entry.category_id is None else tables.categories.get(entry.category_id)
-        return RegionEntry(number, str(entry.id), bytes(entry.segmentation).decode(), category, share)
+        return RegionEntry(number, str(entry.id), segmentation, category, share)
 
 
 @dataclass(frozen=True)
@@ -185,12 +190,12 @@ class _Tables:
     licences: dict[Id, str]
 
     @classmethod
-    def of(cls, file: _File) -> _Tables:
+    def of(cls, file: _File, path: str) -> _Tables:
         try:
             categories = [msgspec.json.decode(raw, type=_Category) for raw in file.categories]
             licences = [msgspec.json.decode(raw, type=_Licence) for raw in file.licenses]
-        except msgspec.MsgspecError as error:
-            raise SynthharmError(f"coco: a malformed category or licence: {error}") from error
+        except ValueError as error:
+            raise SynthharmError(f"coco: {path}: a malformed category or licence: {error}") from error
         return cls(
             {one.id: one.name for one in categories},
             {one.id: f"{one.name} ({one.url})" if one.url else one.name for one in licences},
@@ -208,7 +213,7 @@ def _load(path: Path) -> _File:
         with path.open("rb") as file:
             text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return msgspec.json.decode(memoryview(text), type=_File)
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SynthharmError(f"coco: {path} is not a readable instances file: {error}") from error
 
 
@@ -221,7 +226,7 @@ def _photos(source: CocoSource, file: _File, tables: _Tables) -> tuple[dict[Id, 
         try:
             entry = msgspec.json.decode(raw, type=_Image)
             key = _key(source, entry)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except ValueError as error:
             rejects.append(Reject(_name("image", raw, place), "bad entry", str(error)))
             continue
         if entry.id in photos or key in keys:
@@ -241,7 +246,7 @@ def _owners(file: _File, photos: dict[Id, PhotoEntry]) -> tuple[NDArray[np.int64
     for place, raw in enumerate(file.annotations):
         try:
             image = msgspec.json.decode(raw, type=_Owner).image_id
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             rejects.append(Reject(_name("annotation", raw, place), "bad entry", str(error)))
             continue
         if image in numbers:
@@ -254,8 +259,8 @@ def _owners(file: _File, photos: dict[Id, PhotoEntry]) -> tuple[NDArray[np.int64
 
 def _key(source: CocoSource, entry: _Image) -> str:
     sides = (entry.width, entry.height)
-    if sides != (None, None) and not all(side is not None and side > 0 for side in sides):
-        raise ValueError(f"width {entry.width} and height {entry.height}; accepted are positive numbers")
+    if sides != (None, None) and not all(side is not None and 0 < side < 2**31 for side in sides):
+        raise ValueError(f"width {entry.width} and height {entry.height}; accepted are 1 to {2**31 - 1} pixels")
     images = PurePosixPath(source.images)
     if entry.file_name:
         return (images / entry.file_name).as_posix()
@@ -274,9 +279,9 @@ def _attribution(entry: _Image) -> str | None:
     return f"{person} ({url})" if person and url else person or url
 
 
-def _name(kind: str, raw: msgspec.Raw, place: int | None = None) -> str:
+def _name(kind: str, raw: msgspec.Raw, place: int) -> str:
     """What to call an entry that may be malformed: by its id where it has one, else by its place in the file."""
     try:
         return f"{kind} {msgspec.json.decode(raw, type=_Named).id}"
-    except msgspec.MsgspecError:
+    except ValueError:
         return f"{kind}s[{place}]"

@@ -169,11 +169,18 @@ class _Summary(msgspec.Struct):
     digest: str
 
 
-def build_index(source: Source, path: Path, *, select: Select) -> Index:
+def build_index(source: Source, path: Path, *, select: Select, measure: bool = False) -> Index:
     """List a source and write down what the selection keeps, in the folder `path`.
 
     Photos of which no region is kept are left out and the rest numbered anew. The listing passes through in
     batches and is never whole in memory.
+
+    Args:
+        source: what is listed.
+        path: the folder.
+        select: which regions are kept.
+        measure: whether every mask and the head of every photo is opened even if the selection does not need it,
+            so that whatever cannot be read is rejected now.
 
     Raises:
         SynthharmError: a category that no region of the source has, or what the source raises.
@@ -195,7 +202,7 @@ def build_index(source: Source, path: Path, *, select: Select) -> Index:
     # Written beside and moved into place: an older index that is still mapped somewhere stays whole.
     parts = {name: path / f"{name}.{os.getpid()}.part" for name in (_PHOTOS, _REGIONS, _REJECTS, _SUMMARY)}
     try:
-        summary = _write(source, select, parts)
+        summary = _write(source, select, measure or select.needs_measure, parts)
         parts[_SUMMARY].write_bytes(msgspec.json.encode(summary))
         for name, part in parts.items():
             part.replace(path / name)
@@ -223,7 +230,7 @@ def load_region(source: Source, index: Index, number: int, *, soft: bool) -> tup
     return photo, mask if soft else binarize(mask)
 
 
-def _write(source: Source, select: Select, parts: dict[str, Path]) -> _Summary:
+def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]) -> _Summary:
     digest = hashlib.sha256()
     excluded: Counter[str] = Counter()
     categories: set[str] = set()
@@ -234,7 +241,7 @@ def _write(source: Source, select: Select, parts: dict[str, Path]) -> _Summary:
         _Table(parts[_REGIONS], RegionEntry) as regions,
         parts[_REJECTS].open("wb") as rejects,
     ):
-        for entry in source.entries(select.needs_measure):
+        for entry in source.entries(measure):
             if isinstance(entry, Reject):
                 rejects.write(msgspec.json.encode(entry) + b"\n")
             elif isinstance(entry, PhotoEntry):

@@ -52,7 +52,8 @@ def resolve_file(root: Path, key: str) -> Path:
         if not path.is_file():
             raise Unusable(key, "missing", "a folder or device" if path.exists() else "no such file")
     except (OSError, RuntimeError) as error:  # a name that is too long, a ring of links
-        raise Unusable(key, "missing", f"cannot be found: {error}") from error
+        detail = error.strerror if isinstance(error, OSError) else "a ring of links"
+        raise Unusable(key, "missing", f"cannot be found: {detail}") from error
     return path
 
 

@@ -65,7 +65,8 @@ def rasterize(segmentation: str | bytes, size: tuple[int, int], name: str) -> ND
 def area(segmentation: str | bytes, size: tuple[int, int], name: str) -> float:
     """The area in pixels: exact of run lengths, of polygons by the shoelace formula, overlaps counted twice.
 
-    Takes and refuses what `rasterize` does.
+    Takes and refuses what `rasterize` does. A polygon that lies outside the photo counts nothing; of one that
+    reaches out of it, all counts.
 
     Example:
         >>> area("[[0, 0, 2, 0, 2, 1, 0, 1]]", (2, 3), "region 2")
@@ -77,6 +78,8 @@ def area(segmentation: str | bytes, size: tuple[int, int], name: str) -> float:
     total = 0.0
     for polygon in shape:
         x, y = np.array(polygon[0::2]), np.array(polygon[1::2])
+        if x.max() <= 0 or y.max() <= 0 or x.min() >= size[1] or y.min() >= size[0]:
+            continue
         total += abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
     return total
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError, Unusable
-from synthharm.files import write_atomically
+from synthharm.files import parse_json, write_atomically
 from synthharm.sources.entries import Source
 from synthharm.sources.index import Index, load_region
 
@@ -58,7 +58,7 @@ class Supports:
             SynthharmError: the file is missing, no JSON or holds something else than boxes of shares.
         """
         try:
-            stored = json.loads(Path(path).read_bytes())
+            stored = parse_json(Path(path).read_bytes())
             rows = {name: np.array(boxes, np.float64).reshape(-1, 4) for name, boxes in stored.items()}
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise SynthharmError(f"supports: {path} cannot be read: {error}") from error

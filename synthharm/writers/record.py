@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from synthharm.files import parse_json
+
 
 @dataclass(frozen=True)
 class Record:
@@ -62,7 +64,7 @@ class Record:
 
 def read_fields(line: str | bytes, names: Sequence[str]) -> dict[str, Any]:
     """The fields of a record from its line. Raises ValueError where they are not just those named."""
-    data = json.loads(line)
+    data = parse_json(line)
     if not isinstance(data, dict) or set(data) != set(names):
         found = sorted(data) if isinstance(data, dict) else data
         raise ValueError(f"a record has the fields {sorted(names)}; found {found}")

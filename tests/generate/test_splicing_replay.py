@@ -244,7 +244,7 @@ def test_a_record_with_other_fields_is_refused(by_kind: dict[str, SplicingRecord
     for number, fields in enumerate((known | {"colour": 1}, fewer)):
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(fields))
-        with pytest.raises(SynthharmError, match="a record of a splicing dataset has the fields"):
+        with pytest.raises(SynthharmError, match=r"a record .*has the fields"):
             list(read_records(path, None))
 
 

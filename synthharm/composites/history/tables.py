@@ -16,7 +16,7 @@ from synthharm.composites.history.saving import SUBSAMPLINGS, check_subsampling,
 from synthharm.composites.history.steps import Subsampling
 from synthharm.composites.history.verifying import saved_as
 from synthharm.errors import SynthharmError, Unusable
-from synthharm.files import all_files, write_atomically
+from synthharm.files import all_files, parse_json, write_atomically
 
 Tables = tuple[tuple[int, ...], ...]
 
@@ -196,7 +196,7 @@ def read_tables(path: Path) -> list[CameraTables]:
         SynthharmError: no such file, or something else in it, with the entry and value.
     """
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+        entries = parse_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SynthharmError(f"{path} cannot be read as camera tables: {error}") from error
     if not isinstance(entries, list):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from synthharm.composites import decode_image
 from synthharm.composites.history.steps import Save
 from synthharm.composites.history.verifying import disagreements
 from synthharm.errors import SynthharmError
-from synthharm.files import sha256
+from synthharm.files import parse_json, sha256
 from synthharm.generate.audit import Audit, audit
 from synthharm.generate.certificate import verify_certificate
 from synthharm.generate.dataset import Dataset
@@ -45,7 +44,7 @@ def splicing_problems(dataset: Dataset) -> Iterator[str]:
 def _wrong_distance(dataset: Dataset) -> Iterator[str]:
     """Whether the certificate calls photos alike that the recipe does: what it calls so, it holds itself."""
     try:
-        distance = json.loads((dataset.folder / CERTIFICATE).read_bytes())["distance"]
+        distance = parse_json((dataset.folder / CERTIFICATE).read_bytes())["distance"]
     except (OSError, ValueError, LookupError, TypeError):
         return  # which was said already
     wanted = dataset.recipe["near_duplicates"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from synthharm.errors import SynthharmError
+from synthharm.files import parse_json
 from synthharm.generate.dataset import SUMMARY, SUMS, Dataset
 from synthharm.generate.splicing.stored import about, items
 from synthharm.writers.forensics.export import export
@@ -34,7 +34,7 @@ def convert_dataset(folder: Path, name: str, output: Path) -> int:
     if not dataset.finished:
         raise SynthharmError(f"{folder}: is not finished: {SUMS} is missing; generate again to go on with it")
     try:
-        summary = json.loads((dataset.folder / SUMMARY).read_bytes())
+        summary = parse_json((dataset.folder / SUMMARY).read_bytes())
         count = int(summary["samples"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise SynthharmError(f"{folder}: {SUMMARY}: cannot be read: {error!r}") from error

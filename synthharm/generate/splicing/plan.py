@@ -56,7 +56,7 @@ class SplicingPlan:
             SynthharmError: the source cannot be listed, or nothing of it can be used.
         """
         source = open_source(recipe)
-        index = build_index(source, folder, select=selection(recipe))
+        index = build_index(source, folder, select=selection(recipe), measure=True)
         prints, rejects = fingerprint_photos(source, index, jobs)
         prints, refused = _licensed(recipe, index, prints)
         if not prints.usable.any() or not index.regions:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from synthharm.errors import SynthharmError
-from synthharm.files import all_files, sha256_file, sync_folders, write_synced
+from synthharm.files import all_files, parse_json, sha256_file, sync_folders, write_synced
 from synthharm.writers.forensics.card import write_card
 from synthharm.writers.forensics.croissant import CROISSANT, write_croissant
 from synthharm.writers.forensics.item import About, Format, Items
@@ -62,7 +62,7 @@ def detect_format(folder: Path) -> str:
     """
     path = folder / MARK
     try:
-        mark = json.loads(path.read_bytes())
+        mark = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise SynthharmError(f"{path}: is not there; a folder with a dataset in a known format has it") from None
     except (OSError, ValueError) as error:

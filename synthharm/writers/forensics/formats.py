@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from synthharm.errors import SynthharmError
+from synthharm.files import parse_json
 from synthharm.writers.forensics.catnet import CatNetFormat
 from synthharm.writers.forensics.coco import CocoFormat
 from synthharm.writers.forensics.export import RECIPE, SUMMARY, detect_format, export
@@ -68,11 +68,18 @@ def convert(folder: Path, name: str, output: Path) -> int:
     form = find_format(detect_format(folder), folder)
     about = read_about(folder)
 
+    wanted = int(about.summary["samples"])
+
     def items() -> Iterator[Item]:
-        return form.read(folder)
+        count = 0
+        for item in form.read(folder):
+            count += 1
+            yield item
+        if count != wanted:
+            raise SynthharmError(f"{folder}: holds {count} samples; its {SUMMARY} says {wanted}")
 
     export(find_format(name, output), items, output, about)
-    return int(about.summary["samples"])
+    return wanted
 
 
 def read_about(folder: Path) -> About:
@@ -81,7 +88,7 @@ def read_about(folder: Path) -> About:
 
     try:
         recipe = parse_yaml((folder / RECIPE).read_text(encoding="utf-8"), str(folder / RECIPE)).value
-        summary = json.loads((folder / SUMMARY).read_bytes())
+        summary = parse_json((folder / SUMMARY).read_bytes())
         return About(
             recipe["name"], tuple(recipe["split"]), recipe, {**summary, "samples": int(summary["samples"])}
         )

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError
-from synthharm.files import atomic_file, sync_folders, write_atomically
+from synthharm.files import atomic_file, parse_json, sync_folders, write_atomically
 from synthharm.writers.forensics.item import Item, Items, OnDisk
 from synthharm.writers.forensics.record import SplicingRecord
 
@@ -186,7 +186,7 @@ def read_items(
 
 def _counts(folder: Path, name: str) -> dict[str, int]:
     try:
-        counts = json.loads((folder / COUNTS).read_bytes())
+        counts = parse_json((folder / COUNTS).read_bytes())
     except FileNotFoundError:
         raise SynthharmError(
             f"{folder / COUNTS} is missing: {folder} is no dataset of the format {name}"

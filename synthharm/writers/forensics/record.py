@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import msgspec
+
 from synthharm.writers.record import read_fields
 
 KINDS = ("authentic", "retouch", "splice", "harmonized_splice", "copy_move", "removal")
@@ -75,6 +77,18 @@ class SplicingRecord:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: not JSON, or other fields than a record's.
+            ValueError: not JSON, other fields than a record's, or values of other types.
         """
-        return cls(**read_fields(line, [field.name for field in fields(cls)]))
+        data = read_fields(line, [field.name for field in fields(cls)])
+        record = msgspec.convert(data, cls)
+        if record.sample < 0:
+            raise ValueError(f"sample is {record.sample}; a number from 0 on is accepted")
+        if record.kind not in KINDS:
+            raise ValueError(f"kind is {record.kind!r}; accepted are {', '.join(KINDS)}")
+        if "image" not in record.files:
+            raise ValueError(f"files are {sorted(record.files)}; an image is needed")
+        if lacking := {"width", "height", "area", "share", "boundary"} - record.image.keys():
+            raise ValueError(f"image does not say {', '.join(sorted(lacking))}")
+        if not record.photos or not all(isinstance(photo.get("photo"), str) for photo in record.photos):
+            raise ValueError("photos are not one or more, each with its key")
+        return record

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from synthharm.errors import SynthharmError
+from synthharm.files import parse_json
 from synthharm.writers.forensics.checked import (
     LABELS,
     SOURCE,
@@ -191,7 +192,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _record(content: bytes, place: str) -> SplicingRecord:
     try:
-        fields: Any = json.loads(content)
+        fields: Any = parse_json(content)
     except ValueError as error:
         raise SynthharmError(f"{place}: is not JSON: {error}") from error
     if not isinstance(fields, dict) or LABEL not in fields:
