@@ -104,7 +104,7 @@ def replay(
         for replayed in replay_all(record, data, sample=sample, output=output, recipe=recipe):
             made += 1
             differing += bool(replayed.differences)
-            for line in replayed.differences:
+            for line in (*replayed.differences, *replayed.versions):
                 typer.echo(line)
     except (SynthharmError, OSError) as error:
         _fail(error)

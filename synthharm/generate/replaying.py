@@ -32,12 +32,14 @@ class Replayed:
     Args:
         record: as it was read.
         files: the bytes made again, by path from the dataset's folder.
-        differences: what is not as the record says, a line each; empty where every byte is.
+        differences: the files that are not as the record says, a line each; empty where every byte is.
+        versions: the libraries that are not those that made the sample, a line each.
     """
 
     record: AnyRecord
     files: dict[str, bytes]
     differences: tuple[str, ...]
+    versions: tuple[str, ...]
 
 
 def replay_all(
@@ -88,12 +90,13 @@ def replay(record: AnyRecord, recipe: AnyRecipe) -> Replayed:
 
             made = spliced(record, source)
         paths = {role: str(file["path"]) for role, file in record.files.items()}
-        differences = tuple(_differences(record, made))
+        differences, versions = tuple(_differences(record, made)), tuple(_other_versions(record))
     except Unusable as error:
         raise SynthharmError(f"{place}: {error}") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise SynthharmError(f"{place}: its record cannot be run: {error!r}") from error
-    return Replayed(record, {paths[role]: data for role, data in made.items() if role in paths}, differences)
+    files = {paths[role]: data for role, data in made.items() if role in paths}
+    return Replayed(record, files, differences, versions)
 
 
 def read_photo(source: Source, described: Mapping[str, Any]) -> Photo:
@@ -128,7 +131,7 @@ def read_records(path: Path, sample: int | None) -> Iterator[AnyRecord]:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SynthharmError(f"record {file}: cannot be read: {error}") from error
-        for number, line in enumerate(text.splitlines() if file.suffix == ".jsonl" else [text], 1):
+        for number, line in enumerate(_lines(text) if file.suffix == ".jsonl" else [text], 1):
             try:
                 record = _parse(line)
             except ValueError as error:
@@ -139,6 +142,11 @@ def read_records(path: Path, sample: int | None) -> Iterator[AnyRecord]:
     if not found:
         wanted = "record" if sample is None else f"record of sample {sample}"
         raise SynthharmError(f"record {path}: there is no {wanted}")
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a file of JSON lines, whose values may hold what Python counts as line ends too."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _parse(line: str) -> AnyRecord:
@@ -185,6 +193,9 @@ def _differences(record: AnyRecord, made: Mapping[str, bytes]) -> Iterator[str]:
         wanted = record.files[role]["sha256"] if role in record.files else None
         if found != wanted:
             yield f"sample {record.sample}: {role}: sha256 is {found}; recorded was {wanted}"
+
+
+def _other_versions(record: AnyRecord) -> Iterator[str]:
     here = library_versions()
     for name in sorted(record.versions.keys() | here.keys()):
         if record.versions.get(name) != here.get(name):

@@ -110,7 +110,7 @@ class Quotas(Section):
 
 
 class Licences(Section):
-    """Which photos may be used. What a photo's licence forbids, an edit or a combination, is never done."""
+    """Which photos may be used. Never are those that forbid edits, nor two together that cannot be combined."""
 
     accept: list[str] = Field(
         ["*"], min_length=1, description="Patterns such as CC BY* or *Attribution License*; * is any, none too."

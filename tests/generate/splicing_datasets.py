@@ -35,8 +35,8 @@ PLACES = ((38, 40), (118, 44), (76, 92))  # of the objects' middles
 def write_source(root: Path) -> Path:
     """Photos with three elliptic objects each as COCO has them.
 
-    `TWIN` is photo00 saved as JPEG; `NO_DERIVATIVES` may not be edited, and `RESERVED` is under a licence that
-    the recipe does not accept.
+    `TWIN` is photo00 saved as JPEG; `NO_DERIVATIVES` may not be edited, and so not be used, and `RESERVED` is
+    under a licence that the recipe does not accept.
     """
     (root / "images").mkdir(parents=True)
     images, annotations = [], []

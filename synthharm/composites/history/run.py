@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from synthharm.composites.history.saving import Pixels, check_pixels, decode, encode
 from synthharm.composites.history.steps import Blur, Crop, Filters, Jpeg, Noise, Png, Resize, Step, Webp
+from synthharm.imagefile import MAX_PIXELS
 
 Label = NDArray[np.uint8]
 Coverage = NDArray[np.float32]
@@ -109,10 +110,9 @@ def _change(image: Pixels, step: Step) -> Pixels:
 
 
 def _size_of(step: Resize) -> Size:
-    if min(step.width, step.height) < SHORTEST:
-        raise ValueError(
-            f"a resize to {step.width} x {step.height} pixels; sides of {SHORTEST} pixels and more are accepted"
-        )
+    if min(step.width, step.height) < SHORTEST or step.width * step.height > MAX_PIXELS:
+        accepted = f"sides of {SHORTEST} pixels and more, and up to {MAX_PIXELS} pixels in all, are accepted"
+        raise ValueError(f"a resize to {step.width} x {step.height} pixels; {accepted}")
     return step.height, step.width
 
 

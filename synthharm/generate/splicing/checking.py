@@ -4,41 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from synthharm.composites import decode_image
-from synthharm.composites.history.steps import Save
-from synthharm.composites.history.verifying import disagreements
 from synthharm.errors import SynthharmError
 from synthharm.files import parse_json, sha256
 from synthharm.generate.audit import Audit, audit
 from synthharm.generate.certificate import verify_certificate
-from synthharm.generate.dataset import Dataset
+from synthharm.generate.dataset import SUMMARY, Dataset
 from synthharm.generate.splicing.finishing import CERTIFICATE, FORMATS
+from synthharm.generate.splicing.sample_check import wrong_sample
 from synthharm.generate.splicing.stored import items, records
-from synthharm.masks import boundary_band
 from synthharm.writers.forensics.export import SUMS, detect_format
+from synthharm.writers.forensics.folder import wrong_table
 from synthharm.writers.forensics.formats import find_format
-from synthharm.writers.forensics.record import KINDS, SplicingRecord
-
-Label = NDArray[np.uint8]
 
 
 def splicing_problems(dataset: Dataset) -> Iterator[str]:
     """What is wrong with a finished dataset's records, labels, splits and formats: a line each."""
-    yield from _wrong_records(dataset)
     try:
+        yield from _wrong_records(dataset)
         yield from verify_certificate(dataset.folder / CERTIFICATE, lambda: records(dataset))
         yield from _wrong_distance(dataset)
+        yield from _wrong_whole(dataset)
     except SynthharmError as error:
-        yield str(error)
-    folder = dataset.folder / FORMATS
-    for form in sorted(folder.iterdir()) if folder.is_dir() else ():
-        yield from _wrong_format(form, dataset)
+        yield str(error)  # a line that is no record: what depends on all of them cannot be told
+    yield from _wrong_formats(dataset)
 
 
 def _wrong_distance(dataset: Dataset) -> Iterator[str]:
@@ -58,82 +47,41 @@ def shortcuts(dataset: Dataset) -> Audit:
 
 
 def _wrong_records(dataset: Dataset) -> Iterator[str]:
-    samples, last = 0, -1
-    try:
-        for record in records(dataset):
-            samples += 1
-            if record.sample <= last:
-                yield f"sample {record.sample}: comes after sample {last}"
-            last = record.sample
-            try:
-                yield from (f"sample {record.sample}: {line}" for line in _wrong_sample(dataset.folder, record))
-            except (LookupError, TypeError, AttributeError, ValueError) as error:
-                yield f"sample {record.sample}: its record is not as a record is: {error!r}"
-    except SynthharmError as error:
-        yield str(error)
-
-
-def _wrong_sample(folder: Path, record: SplicingRecord) -> Iterator[str]:
-    if record.kind not in KINDS:
-        yield f"kind is {record.kind!r}; accepted are {', '.join(KINDS)}"
-    labels: dict[str, Label] = {}
-    for role, file in record.files.items():
+    last = -1
+    for record in records(dataset):
+        if record.sample <= last:
+            yield f"sample {record.sample}: comes after sample {last}"
+        last = record.sample
         try:
-            data = (folder / file["path"]).read_bytes()
-            decoded = decode_image(data)
-        except (OSError, ValueError) as error:
-            yield f"{file['path']}: {error}"
-            return
-        if (len(data), sha256(data)) != (file["bytes"], file["sha256"]):
-            yield f"{file['path']}: is not the file that the record describes"
-        if role == "image":
-            save = msgspec.convert(record.history[-1], Save)
-            size = (int(record.image["height"]), int(record.image["width"]))
-            yield from (f"{file['path']}: {line}" for line in disagreements(data, save, size))
-        elif decoded.ndim != 2 or decoded.dtype != np.uint8:
-            yield f"{file['path']}: is not an 8-bit grey label"
-            return
+            yield from (f"sample {record.sample}: {line}" for line in wrong_sample(dataset.folder, record))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            yield f"sample {record.sample}: its record is not as a record is: {error!r}"
+
+
+def _wrong_formats(dataset: Dataset) -> Iterator[str]:
+    """Whether the formats that the recipe names are there, and no others, each with the dataset's samples."""
+    folder = dataset.folder / FORMATS
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
+    wanted = {section["format"] for section in dataset.recipe["writers"]}
+    yield from (f"{FORMATS}/{name}: is missing" for name in sorted(wanted - present))
+    yield from (f"{FORMATS}/{name}: is no format that the recipe names" for name in sorted(present - wanted))
+    for name in sorted(present & wanted):
+        if not (folder / name / SUMS).is_file():
+            yield f"{FORMATS}/{name}/{SUMS}: is missing"
         else:
-            labels[role] = decoded
-    yield from _wrong_labels(record, labels)
+            yield from _wrong_format(folder / name, dataset)
 
 
-def _wrong_labels(record: SplicingRecord, labels: dict[str, Label]) -> Iterator[str]:
-    needed = {"mask", "alpha", "boundary", "regions"} if record.manipulated else set[str]()
-    found = {role for role in labels if not role.startswith("source_")}
-    if found != needed:
-        yield f"has the labels {sorted(found)}; {sorted(needed)} are expected of {record.kind}"
-        return
-    if not record.manipulated:
-        if record.regions or record.edits or labels:
-            yield "is authentic, and has regions, edits or labels"
-        return
-    size = (int(record.image["height"]), int(record.image["width"]))
-    if wrong := [role for role in sorted(needed) if labels[role].shape != size]:
-        yield f"{wrong[0]}: is {labels[wrong[0]].shape}; {size} (height, width) is the image's"
-        return
-    mask, ids = labels["mask"], labels["regions"]
-    if not np.isin(mask, (0, 255)).all():
-        yield "mask: has values other than 0 and 255"
-    if ((mask > 0) != (ids > 0)).any():
-        yield "mask: is not where the regions are"
-    if int(np.count_nonzero(mask)) != record.image["area"]:
-        yield f"mask: covers {np.count_nonzero(mask)} pixels; {record.image['area']} recorded"
-    band = np.where(boundary_band(mask, record.image["boundary"]), np.uint8(255), np.uint8(0))
-    if not np.array_equal(band, labels["boundary"]):
-        yield "boundary: is not the band around the mask's edge"
-    if {int(number) for number in np.unique(ids)} - {0} != {region["id"] for region in record.regions}:
-        yield f"regions: are {sorted(set(np.unique(ids).tolist()) - {0})} in the map, and others in the record"
-    for region in record.regions:
-        yield from _wrong_region(region, ids)
-    if record.measured["outside"]:
-        yield f"was composed with changes of {record.measured['outside']} levels outside the mask"
-
-
-def _wrong_region(region: dict[str, Any], ids: Label) -> Iterator[str]:
-    inside = ids == region["id"]
-    if int(np.count_nonzero(inside)) != region["area"]:
-        yield f"region {region['id']}: covers {np.count_nonzero(inside)} pixels; {region['area']} recorded"
+def _wrong_whole(dataset: Dataset) -> Iterator[str]:
+    """Whether the dataset's numbers and its table are of its records."""
+    count = sum(1 for _ in records(dataset))
+    try:
+        promised = parse_json((dataset.folder / SUMMARY).read_bytes())["samples"]
+        if promised != count:
+            yield f"{SUMMARY}: says {promised} samples, and there are {count} records"
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        yield f"{SUMMARY}: cannot be read: {error!r}"
+    yield from wrong_table(dataset.folder, lambda: records(dataset))
 
 
 def _wrong_format(folder: Path, dataset: Dataset) -> Iterator[str]:

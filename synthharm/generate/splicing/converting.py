@@ -7,7 +7,7 @@ from pathlib import Path
 from synthharm.errors import SynthharmError
 from synthharm.files import parse_json
 from synthharm.generate.dataset import SUMMARY, SUMS, Dataset
-from synthharm.generate.splicing.stored import about, items
+from synthharm.generate.splicing.stored import about, checked_items
 from synthharm.writers.forensics.export import export
 from synthharm.writers.forensics.formats import convert, find_format
 
@@ -38,5 +38,5 @@ def convert_dataset(folder: Path, name: str, output: Path) -> int:
         count = int(summary["samples"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise SynthharmError(f"{folder}: {SUMMARY}: cannot be read: {error!r}") from error
-    export(find_format(name, Path(output)), items(dataset), Path(output), about(dataset, summary))
+    export(find_format(name, Path(output)), checked_items(dataset), Path(output), about(dataset, summary))
     return count

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.composites.manipulation.composing import Composed, Layered, paste
+from synthharm.composites.manipulation.cutting import cut_out
 from synthharm.composites.manipulation.edits import Colour, Cut, Paste, Region, Removal, Retouch
+from synthharm.composites.manipulation.placing import outside_share
 from synthharm.errors import Unusable
 from synthharm.generate.splicing.colours import Colours
 from synthharm.generate.splicing.draft import Draft, Mask
@@ -179,6 +181,8 @@ class Drawer:
             layer = paste(draft.done.image, photo, mask, rough)
         except ValueError:
             return False
+        if self._leaves(draft, rough, mask):
+            return False
         placed, taken = layer.alpha > 0, draft.done.regions > 0
         area = int(np.count_nonzero(placed))
         if self.area is not None and draft.share + area / placed.size > self.area[1]:
@@ -190,6 +194,14 @@ class Drawer:
         if edit.blending not in GRADIENT_DOMAIN:
             return True
         return _alike(photo[rim_of(mask)], draft.done.image[rim_of(layer.alpha)])
+
+    def _leaves(self, draft: Draft, edit: Paste, mask: Mask) -> bool:
+        """Whether more of a region leaves the picture than may."""
+        outside = self.recipe.placement.outside
+        if not outside:
+            return False  # its whole box was placed inside
+        cutout = cut_out(draft.photos[edit.region.photo].pixels, mask, edit.cut)
+        return outside_share(cutout, edit.placement, draft.size) > outside
 
     def _cut(self) -> Cut:
         section = self.recipe.edges

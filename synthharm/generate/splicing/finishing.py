@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from array import array
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -76,7 +77,8 @@ def own_files(folder: Path) -> list[str]:
 def summarize(dataset: Dataset, plan: SplicingPlan, found: Audit) -> dict[str, Any]:
     """The dataset in numbers: what there is, what was asked for, and what was reached."""
     counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
-    shares, errors, photos, hard = list[float](), list[float](), set[str](), 0
+    shares, composed, errors = array("d"), array("d"), array("d")
+    photos, hard = set[str](), 0
     for record in records(dataset):
         counts["splits"][record.split] += 1
         counts["kinds"][record.kind] += 1
@@ -89,6 +91,7 @@ def summarize(dataset: Dataset, plan: SplicingPlan, found: Audit) -> dict[str, A
         photos.update(photo["photo"] for photo in record.photos)
         if record.manipulated:
             shares.append(record.image["share"])
+            composed.append(record.measured["share"])
             errors.append(record.measured["foreground_mse"])
         else:
             hard += len(record.history) > 1
@@ -103,7 +106,7 @@ def summarize(dataset: Dataset, plan: SplicingPlan, found: Audit) -> dict[str, A
         "left_out": plan.index.excluded,
         **{name: dict(sorted(count.items())) for name, count in counts.items()},
         "hard_authentic": hard,
-        "quotas": _quotas(plan.recipe, shares, counts, samples),
+        "quotas": _quotas(plan.recipe, composed, counts, samples),
         "rejects": dict(sorted(reasons.items())),
         "measured": {"mask_share": _spread(shares), "foreground_mse": _spread(errors)},
         "shortcuts": {"auc": found.auc, "warning": list(found.warning)},
@@ -111,9 +114,9 @@ def summarize(dataset: Dataset, plan: SplicingPlan, found: Audit) -> dict[str, A
 
 
 def _quotas(
-    recipe: SplicingRecipe, shares: list[float], counts: dict[str, Counter[str]], samples: int
+    recipe: SplicingRecipe, shares: array[float], counts: dict[str, Counter[str]], samples: int
 ) -> dict[str, Any]:
-    """What was asked for and what was reached, as shares."""
+    """What was asked for and what was reached, as shares; sizes of masks are those of the pictures as composed."""
     manipulated = max(len(shares), 1)
     return {
         "kinds": {
@@ -135,7 +138,7 @@ def _quotas(
     }
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def _spread(values: array[float]) -> dict[str, float]:
     return {"lowest": min(values), "median": median(values), "highest": max(values)} if values else {}
 
 

@@ -66,7 +66,7 @@ def _draw_step(
         height, width = (max(round(side * factor), min(side, SMALLEST)) for side in size)
         return [Resize(width, height, section.interpolation[int(which * len(section.interpolation))])]
     if isinstance(section, histories.CropStep):
-        return [_crop(section, random.random(6), size)]
+        return [_crop(section, random.random(5), size)]
     if isinstance(section, histories.JpegStep):
         return [draw_jpeg(section, cameras, random)]
     if isinstance(section, histories.WebpStep):
@@ -95,10 +95,10 @@ def _crop(section: histories.CropStep, numbers: Any, size: Size) -> Crop:
         parts.append((int(place * (room + 1)), side - room, room))
     (top, height, down), (left, width, right) = parts
     if top % GRID == 0 and left % GRID == 0:
-        shift = 1 + int(numbers[4] * (GRID - 1))
-        if right >= shift:
+        shift = 1 + int(numbers[4] * min(GRID - 1, max(right, down)))
+        if right >= down:
             left = left + shift if left + shift <= right else left - (GRID - shift)
-        elif down >= shift:
+        else:
             top = top + shift if top + shift <= down else top - (GRID - shift)
     return Crop(max(left, 0), max(top, 0), width, height)
 

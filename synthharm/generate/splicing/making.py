@@ -23,7 +23,6 @@ from synthharm.generate.splicing.regions import Regions
 from synthharm.generate.splicing.sample import Origin, SplicingSample, finish_sample
 from synthharm.recipe import SplicingRecipe
 from synthharm.sources import Reject, Source
-from synthharm.sources.licences import Licence, combination, parse_licence
 
 ATTEMPTS = 100  # draws for a unit before it is given up
 
@@ -72,8 +71,6 @@ class SplicingMaker:
         number = plan.target(unit, attempt)
         photo = self.source.read_photo(plan.index.photo(number))
         target = Draft.of(photo, number)
-        if kind.manipulated:
-            self._check_editable(target)
         drawer = self._drawer(unit, attempt)
         drafts = self._drafts(kind, drawer, target)
         samples = []
@@ -118,12 +115,6 @@ class SplicingMaker:
             donor = Draft.of(splice.photos[1], splice.numbers[1])
             return [target, donor, splice, drawer.recoloured(splice, None)]
         return [_varied(kind.factor, member, splice, drawer) for member in kind.members]
-
-    def _check_editable(self, target: Draft) -> None:
-        photo = target.photos[0]
-        found = combination([parse_licence(photo.licence)], edited=True)
-        if not isinstance(found, Licence):
-            raise NoFit(f"{photo.key}: {found}")
 
 
 def _varied(factor: str | None, member: Member, splice: Draft, drawer: Drawer) -> Draft:

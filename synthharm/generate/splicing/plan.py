@@ -21,7 +21,7 @@ from synthharm.generate.splicing.layout import Layout
 from synthharm.recipe import SplicingRecipe
 from synthharm.sources import Index, PhotoEntry, Reject, build_index
 from synthharm.sources.fingerprints import Fingerprints, fingerprint_photos
-from synthharm.sources.licences import parse_licence
+from synthharm.sources.licences import Licence, combination, parse_licence
 from synthharm.sources.near_duplicates import assign_splits, components
 from synthharm.sources.supports import Supports, learn_supports
 
@@ -144,11 +144,13 @@ class SplicingPlan:
     @cached_property
     def _company(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """(R,) the number of each region's category, and (C, C) which of them are together in a photo."""
+        from scipy.sparse import csr_array
+
         names, known = np.unique([name or "" for name in self.index.categories()], return_inverse=True)
-        inside = np.zeros((self.index.photos, len(names)), dtype=bool)
-        inside[self.owners, known] = True
-        together = inside.T.astype(np.float32) @ inside.astype(np.float32)
-        return known.astype(np.int64), together > 0
+        ones = np.ones(len(known), np.int64)
+        inside = csr_array((ones, (self.owners, known)), shape=(self.index.photos, len(names)))
+        together: NDArray[np.bool_] = (inside.T @ inside).toarray() > 0
+        return known.astype(np.int64), together
 
     @cached_property
     def _donors(self) -> dict[tuple[int, str | None], NDArray[np.int64]]:
@@ -186,6 +188,9 @@ def _licence_problem(recipe: SplicingRecipe, entry: PhotoEntry) -> str | None:
     names = (found, parse_licence(entry.licence).name or "")
     if not any(fnmatchcase(name.lower(), pattern.lower()) for name in names for pattern in patterns):
         return f"is {entry.licence!r}; the recipe accepts {', '.join(patterns)}"
+    edited = combination([parse_licence(entry.licence)], edited=True)
+    if not isinstance(edited, Licence):
+        return edited
     if recipe.licences.attribution and not entry.attribution:
         return "names nobody to attribute it to, which the recipe asks for"
     return None

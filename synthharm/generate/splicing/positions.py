@@ -78,12 +78,14 @@ def draw_placement(
     flip = bool(random.random() < section.flip)
     pixels = [share * height * width / extent.area for share in area]
     least, most = float(np.sqrt(pixels[0])), min(float(np.sqrt(pixels[1])), section.enlarge)
+    if most * min(extent.width, extent.height) < SMALLEST or least > most:
+        raise NoFit(f"may be {least:.2f} to {most:.2f} of its size; {SMALLEST} pixels and more are accepted")
     box = _choose_box(section, random, extent, room, (least, most))
     scale = room.ratio if box is None else _scale_to(box, extent, room)
     scale = min(max(scale * jitter, least), most)
     scale = _fitting(scale, least, extent, rotation, room)
     across, down = _turned(extent, scale, rotation)
-    free = section.outside
+    free = 1 - float(np.sqrt(1 - section.outside))  # so much to one side and above together is the share
     if box is None:
         x = _inside(random.uniform(0, width), across, width, free)
         y = _inside(random.uniform(0, height), down, height, free)

@@ -16,6 +16,8 @@ from synthharm.masks import binarize
 from synthharm.sources import Photo, PhotoEntry, RegionEntry, Source
 from synthharm.writers.forensics.record import SplicingRecord
 
+WIDEST = 50  # pixels: the boundary that a recipe may ask for at most
+
 
 def spliced(record: SplicingRecord, source: Source) -> dict[str, bytes]:
     """The files of a sample, by role.
@@ -29,8 +31,11 @@ def spliced(record: SplicingRecord, source: Source) -> dict[str, bytes]:
     edits = [msgspec.convert(edit, Edit) for edit in record.edits]
     steps = [msgspec.convert(step, Step) for step in record.history[:-1]]
     save: Save = msgspec.convert(record.history[-1], Save)
+    boundary = float(record.image["boundary"])
+    if not 0 <= boundary <= WIDEST:
+        raise ValueError(f"boundary is {boundary}; 0 to {WIDEST} pixels are accepted")
     draft = _draft(source, photos, edits)
-    made = finish_sample(_origin(record), draft, steps, save, float(record.image["boundary"]))
+    made = finish_sample(_origin(record), draft, steps, save, boundary)
     return {role: made.files[file["path"]] for role, file in made.record.files.items()}
 
 

@@ -14,7 +14,7 @@ from synthharm.composites.encoding import encode_png
 from synthharm.composites.history.run import Saved, run_history
 from synthharm.composites.history.steps import Jpeg, Save, Step
 from synthharm.composites.history.verifying import disagreements
-from synthharm.composites.manipulation.edits import Paste
+from synthharm.composites.manipulation.edits import Paste, Region
 from synthharm.errors import Unusable
 from synthharm.files import sha256
 from synthharm.generate.sample import describe_source, library_versions
@@ -141,31 +141,41 @@ def _measure(draft: Draft, name: str) -> dict[str, float]:
     error = float(np.mean(within.astype(np.float64) ** 2))
     if error < LEAST_CHANGE:
         raise Unusable(name, "unchanged", f"the mask differs by an MSE of {error:.3f}; {LEAST_CHANGE} is accepted")
-    return {"foreground_mse": error, "changed": float((within != 0).any(axis=1).mean()), "outside": float(outside)}
+    changed = float((within != 0).any(axis=1).mean())
+    return {"foreground_mse": error, "changed": changed, "outside": float(outside), "share": draft.share}
 
 
 def _describe_regions(draft: Draft, ids: NDArray[np.uint8], name: str) -> list[dict[str, Any]]:
     found = []
     for number, edit in enumerate(draft.edits, 1):
-        inside = ids == number
-        area = int(np.count_nonzero(inside))
+        area = int(np.count_nonzero(ids == number))
         if area < LEAST_AREA:
             detail = f"region {edit.region.id} has {area} pixels in the end; {LEAST_AREA} and more are accepted"
             raise Unusable(name, "empty mask", detail)
-        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        left, top = int(columns[0]), int(rows[0])
-        found.append(
-            {
-                "id": number,
-                "category": edit.region.category,
-                "photo": edit.region.photo,
-                "region": edit.region.id,
-                "area": area,
-                "share": area / ids.size,
-                "box": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
-            }
-        )
+        found.append(describe_region(number, edit.region, ids))
     return found
+
+
+def describe_region(number: int, region: Region, ids: NDArray[np.uint8]) -> dict[str, Any]:
+    """A region of the final image, for the record.
+
+    Args:
+        number: its id in the map.
+        region: what it was, or what was pasted.
+        ids: the map (H, W), in which it has a pixel at least.
+    """
+    inside = ids == number
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    left, top, area = int(columns[0]), int(rows[0]), int(np.count_nonzero(inside))
+    return {
+        "id": number,
+        "category": region.category,
+        "photo": region.photo,
+        "region": region.id,
+        "area": area,
+        "share": area / ids.size,
+        "box": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+    }
 
 
 def _label_files(draft: Draft, saved: Saved, boundary: float) -> dict[str, bytes]:

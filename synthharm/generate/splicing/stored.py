@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from synthharm.errors import SynthharmError
+from synthharm.files import sha256_file
 from synthharm.generate.dataset import Dataset
 from synthharm.writers.forensics.item import About, Item, Items, OnDisk
 from synthharm.writers.forensics.record import SplicingRecord
@@ -21,6 +23,30 @@ def items(dataset: Dataset) -> Items:
         for record in records(dataset):
             files = {role: OnDisk(dataset.folder / file["path"]) for role, file in record.files.items()}
             yield Item(record, files)
+
+    return read
+
+
+def checked_items(dataset: Dataset) -> Items:
+    """All samples with their files, each compared with its record.
+
+    Raises:
+        SynthharmError: while they are gone through, where a file is missing or is not the one of the record.
+    """
+
+    def read() -> Iterator[Item]:
+        for item in items(dataset)():
+            for role, file in item.record.files.items():
+                path = dataset.folder / file["path"]
+                try:
+                    found = sha256_file(path)
+                except OSError as error:
+                    raise SynthharmError(f"{path}: cannot be read: {error.strerror}") from error
+                if found != file["sha256"]:
+                    raise SynthharmError(
+                        f"{path}: is not the {role} that the record of sample {item.record.sample} has"
+                    )
+            yield item
 
     return read
 

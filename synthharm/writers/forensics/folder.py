@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from synthharm.errors import SynthharmError
 from synthharm.files import atomic_file
 from synthharm.writers.forensics.item import About, Item, Items
 from synthharm.writers.forensics.listed import Place, check_splits, read_items, record_files, suffix, write_items
@@ -105,6 +107,25 @@ def metadata_table(path: Path, place: Place) -> Iterator[Callable[[SplicingRecor
         yield add
         if rows:
             flush()
+
+
+def wrong_table(folder: Path, records: Callable[[], Iterator[SplicingRecord]]) -> Iterator[str]:
+    """Compare each row of a dataset's table with its record: a line for what is not as it says."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(folder / TABLE) as table:
+            rows = (row for batch in table.iter_batches(ROWS) for row in batch.to_pylist())
+            for record, row in zip_longest(records(), rows):
+                if record is None or row is None:
+                    yield f"{TABLE}: {table.metadata.num_rows} rows, which is not one per record"
+                    return
+                if row != _row(record, folder_place):
+                    yield f"{TABLE}: the row of sample {record.sample} is not what its record says"
+    except SynthharmError:
+        raise
+    except Exception as error:  # a damaged table can make its reader stumble in any way
+        yield f"{TABLE}: cannot be read: {error!r}"
 
 
 def folder_place(record: SplicingRecord, role: str) -> str:

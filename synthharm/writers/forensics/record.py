@@ -34,7 +34,8 @@ class SplicingRecord:
         image: of the final image: width, height, mask area in pixels and share of the image, boundary (the width
             of the band in pixels).
         measured: before history: foreground_mse (to the target, on 0..255, over the mask), changed (share of the
-            mask's pixels that differ), outside (largest difference outside the mask, 0).
+            mask's pixels that differ), outside (largest difference outside the mask, 0), share (of the picture
+            that the mask covers).
         licence: of the result: name, and attribution (a list of "photo: who").
         files: by role: path from the dataset's folder, sha256, bytes. Every sample has "image"; a manipulated one
             has "mask" (0 or 255), "alpha" (0..255), "boundary" (255 within the band), "regions" (ids), and for
@@ -80,15 +81,18 @@ class SplicingRecord:
             ValueError: not JSON, other fields than a record's, or values of other types.
         """
         data = read_fields(line, [field.name for field in fields(cls)])
-        record = msgspec.convert(data, cls)
+        try:
+            record = msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"sample {data['sample']!r}: {error}") from error
         if record.sample < 0:
             raise ValueError(f"sample is {record.sample}; a number from 0 on is accepted")
         if record.kind not in KINDS:
-            raise ValueError(f"kind is {record.kind!r}; accepted are {', '.join(KINDS)}")
+            raise ValueError(f"sample {record.sample}: kind is {record.kind!r}; accepted are {', '.join(KINDS)}")
         if "image" not in record.files:
-            raise ValueError(f"files are {sorted(record.files)}; an image is needed")
+            raise ValueError(f"sample {record.sample}: files are {sorted(record.files)}; an image is needed")
         if lacking := {"width", "height", "area", "share", "boundary"} - record.image.keys():
-            raise ValueError(f"image does not say {', '.join(sorted(lacking))}")
+            raise ValueError(f"sample {record.sample}: image does not say {', '.join(sorted(lacking))}")
         if not record.photos or not all(isinstance(photo.get("photo"), str) for photo in record.photos):
-            raise ValueError("photos are not one or more, each with its key")
+            raise ValueError(f"sample {record.sample}: photos are not one or more, each with its key")
         return record
