@@ -319,6 +319,7 @@ def test_licences_are_kept(splicing: Made, full: Path, records: list[SplicingRec
             assert line == f"{photo['photo']}: {photo['attribution']}"
             assert "P. Author" in line
     rejects = [json.loads(line) for line in (full / "rejects.jsonl").read_text().splitlines()]
-    assert [(one["name"], one["reason"]) for one in rejects] == [(untouchable, "licence"), (reserved, "licence")]
+    rejects = [one for one in rejects if one["reason"] == "licence"]
+    assert [one["name"] for one in rejects] == [untouchable, reserved]
     assert "CC BY-ND 2.0" in rejects[0]["detail"]
     assert "'All rights reserved'; the recipe accepts CC BY*" in rejects[1]["detail"]
