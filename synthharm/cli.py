@@ -119,7 +119,7 @@ def tables(
     output: Annotated[Path, typer.Option(help="The JSON file to write.")],
 ) -> None:
     """Collect the quantization tables of cameras, for `camera_tables` in recipes."""
-    from synthharm.composites.history.tables import collect_tables, write_tables
+    from synthharm.composites.history import collect_tables, write_tables
 
     try:
         if not folder.is_dir():

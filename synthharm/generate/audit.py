@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from synthharm.errors import SynthharmError
-from synthharm.writers.forensics.record import KINDS, SplicingRecord
+from synthharm.writers.forensics import KINDS, SplicingRecord
 
 LIMIT = 0.6  # the largest area under the ROC curve that is no shortcut; .5 is chance
 FEWEST = 20  # samples of a class below which an area says nothing

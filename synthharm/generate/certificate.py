@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError
 from synthharm.files import atomic_file, parse_json
-from synthharm.sources.near_duplicates import connected, near_groups
-from synthharm.writers.forensics.record import SplicingRecord
+from synthharm.sources import connected, near_groups
+from synthharm.writers.forensics import SplicingRecord
 
 METHOD = (
     "Photos are joined where a sample is made of both, or where a perceptual hash of one (phash, upright or"

@@ -20,7 +20,7 @@ from synthharm.masks import binarize, feather
 from synthharm.recipe import AnyRecipe, Recipe, load_recipe
 from synthharm.sources import Photo, PhotoEntry, RegionEntry, Source
 from synthharm.writers import Record
-from synthharm.writers.forensics.record import SplicingRecord
+from synthharm.writers.forensics import SplicingRecord
 
 AnyRecord = Record | SplicingRecord
 

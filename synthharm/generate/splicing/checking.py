@@ -13,9 +13,7 @@ from synthharm.generate.dataset import SUMMARY, Dataset
 from synthharm.generate.splicing.finishing import CERTIFICATE, FORMATS
 from synthharm.generate.splicing.sample_check import wrong_sample
 from synthharm.generate.splicing.stored import items, records
-from synthharm.writers.forensics.export import SUMS, detect_format
-from synthharm.writers.forensics.folder import wrong_table
-from synthharm.writers.forensics.formats import find_format
+from synthharm.writers.forensics import SUMS, detect_format, find_format, wrong_table
 
 
 def splicing_problems(dataset: Dataset) -> Iterator[str]:

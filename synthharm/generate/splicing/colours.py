@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from synthharm.composites import retouch
-from synthharm.composites.manipulation.edits import Colour
+from synthharm.composites.manipulation import Colour
 from synthharm.errors import Unusable
 from synthharm.filters import FilterChain, Limits
 from synthharm.filters.drawing import ColourStatistics, Reference, Strategy

@@ -8,8 +8,7 @@ from synthharm.errors import SynthharmError
 from synthharm.files import parse_json
 from synthharm.generate.dataset import SUMMARY, SUMS, Dataset
 from synthharm.generate.splicing.stored import about, checked_items
-from synthharm.writers.forensics.export import export
-from synthharm.writers.forensics.formats import convert, find_format
+from synthharm.writers.forensics import convert, export, find_format
 
 
 def convert_dataset(folder: Path, name: str, output: Path) -> int:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.composites.manipulation.composing import Composed, compose_one
-from synthharm.composites.manipulation.edits import Edit
+from synthharm.composites.manipulation import Composed, Edit, compose_one
 from synthharm.errors import Unusable
 from synthharm.sources import Photo
 

@@ -9,10 +9,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.composites.manipulation.composing import Composed, Layered, paste
-from synthharm.composites.manipulation.cutting import cut_out
-from synthharm.composites.manipulation.edits import Colour, Cut, Paste, Region, Removal, Retouch
-from synthharm.composites.manipulation.placing import outside_share
+from synthharm.composites.manipulation import (
+    Colour,
+    Composed,
+    Cut,
+    Layered,
+    Paste,
+    Region,
+    Removal,
+    Retouch,
+    cut_out,
+    outside_share,
+    paste,
+)
 from synthharm.errors import Unusable
 from synthharm.generate.splicing.colours import Colours
 from synthharm.generate.splicing.draft import Draft, Mask

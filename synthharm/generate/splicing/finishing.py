@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from synthharm.composites.history.tables import write_tables
+from synthharm.composites.history import write_tables
 from synthharm.files import all_files, sha256_file, write_atomically
 from synthharm.generate.audit import Audit, audit
 from synthharm.generate.certificate import write_certificate
@@ -21,12 +21,17 @@ from synthharm.generate.splicing.plan import SplicingPlan
 from synthharm.generate.splicing.stored import about, items, records
 from synthharm.recipe import SplicingRecipe
 from synthharm.sources import Reject
-from synthharm.writers.forensics.card import write_card
-from synthharm.writers.forensics.croissant import CROISSANT, write_croissant
-from synthharm.writers.forensics.export import export
-from synthharm.writers.forensics.folder import TABLE, folder_place, metadata_table
-from synthharm.writers.forensics.formats import find_format
-from synthharm.writers.forensics.overview import overview
+from synthharm.writers.forensics import (
+    CROISSANT,
+    TABLE,
+    export,
+    find_format,
+    folder_place,
+    metadata_table,
+    overview,
+    write_card,
+    write_croissant,
+)
 
 CERTIFICATE, AUDIT, FORMATS, CARD = "certificate.json", "audit.json", "formats", "card"
 COUNTED = ("splits", "kinds", "histories", "units", "categories", "licences", "blendings", "colours")

@@ -7,9 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from synthharm.composites.history.presets import preset_steps
-from synthharm.composites.history.steps import Blur, Crop, Filters, Jpeg, Noise, Png, Resize, Save, Step, Webp
-from synthharm.composites.history.tables import CameraTables
+from synthharm.composites.history import (
+    Blur,
+    CameraTables,
+    Crop,
+    Filters,
+    Jpeg,
+    Noise,
+    Png,
+    Resize,
+    Save,
+    Step,
+    Webp,
+    preset_steps,
+)
 from synthharm.filters import FilterChain
 from synthharm.recipe import SplicingRecipe, histories
 

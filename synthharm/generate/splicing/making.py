@@ -8,8 +8,8 @@ from functools import partial
 
 import msgspec
 
-from synthharm.composites.history.steps import Jpeg
-from synthharm.composites.manipulation.edits import Edit, Paste
+from synthharm.composites.history import Jpeg
+from synthharm.composites.manipulation import Edit, Paste
 from synthharm.errors import Unusable
 from synthharm.generate.sections import open_source
 from synthharm.generate.splicing.colours import Colours

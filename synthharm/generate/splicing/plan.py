@@ -12,18 +12,28 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.composites.history.tables import CameraTables, collect_tables, read_tables, write_tables
+from synthharm.composites.history import CameraTables, collect_tables, read_tables, write_tables
 from synthharm.errors import SynthharmError
 from synthharm.files import sha256_file, write_atomically
 from synthharm.generate.plan import shuffled, stream
 from synthharm.generate.sections import open_source, selection
 from synthharm.generate.splicing.layout import Layout
 from synthharm.recipe import SplicingRecipe
-from synthharm.sources import Index, PhotoEntry, Reject, build_index
-from synthharm.sources.fingerprints import Fingerprints, fingerprint_photos
-from synthharm.sources.licences import Licence, combination, parse_licence
-from synthharm.sources.near_duplicates import assign_splits, components
-from synthharm.sources.supports import Supports, learn_supports
+from synthharm.sources import (
+    Fingerprints,
+    Index,
+    Licence,
+    PhotoEntry,
+    Reject,
+    Supports,
+    assign_splits,
+    build_index,
+    combination,
+    components,
+    fingerprint_photos,
+    learn_supports,
+    parse_licence,
+)
 
 FINGERPRINTS, SUPPORTS, TABLES, REJECTS = "fingerprints.npz", "supports.json", "tables.json", "more_rejects.jsonl"
 TARGETS, EDITS, HISTORY = 20, 21, 22  # what a random stream is for

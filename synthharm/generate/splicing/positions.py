@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.composites.manipulation.edits import Placement
+from synthharm.composites.manipulation import Placement
 from synthharm.recipe import manipulation
 
 SMALLEST = 16  # pixels: no side of a placed region's box is shorter

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.composites.manipulation.edits import Paste, Removal
+from synthharm.composites.manipulation import Paste, Removal
 from synthharm.generate.splicing.making import SplicingMaker
 from synthharm.generate.splicing.sample import SplicingSample
 from synthharm.report import Row
@@ -40,7 +40,7 @@ def _row(sample: SplicingSample) -> Row:
 
 
 def _saved(sample: SplicingSample) -> NDArray[np.uint8]:
-    from synthharm.composites.history.saving import decode
+    from synthharm.composites.history import decode
 
     return decode(sample.files[sample.record.files["image"]["path"]])
 

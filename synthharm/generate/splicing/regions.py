@@ -9,18 +9,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.composites.manipulation.cutting import touches_border
-from synthharm.composites.manipulation.edits import Region
+from synthharm.composites.manipulation import Region, touches_border
 from synthharm.composites.retouch import is_grey
 from synthharm.errors import Unusable
 from synthharm.generate.splicing.draft import Draft, Mask
 from synthharm.generate.splicing.plan import SplicingPlan
 from synthharm.generate.splicing.positions import NoFit
 from synthharm.masks import binarize, check_mask
-from synthharm.sources import RegionEntry, Source, load_region
-from synthharm.sources.licences import Licence, combination, parse_licence
-from synthharm.sources.measure import of_region
-from synthharm.sources.supports import box_of, regions_of_photo
+from synthharm.sources import (
+    Licence,
+    RegionEntry,
+    Source,
+    box_of,
+    combination,
+    load_region,
+    of_region,
+    parse_licence,
+    regions_of_photo,
+)
 
 DONORS, LOOKS = 400, 12  # donors drawn, and of which looked at
 MOST_BOXES = 40  # of the target's objects that are looked at for a support

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from synthharm.composites.history.steps import Save, Step
-from synthharm.composites.manipulation.edits import Edit
+from synthharm.composites.history import Save, Step
+from synthharm.composites.manipulation import Edit
 from synthharm.generate.replaying import read_photo
 from synthharm.generate.splicing.draft import Draft
 from synthharm.generate.splicing.layout import Member, UnitKind
 from synthharm.generate.splicing.sample import Origin, finish_sample
 from synthharm.masks import binarize
 from synthharm.sources import Photo, PhotoEntry, RegionEntry, Source
-from synthharm.writers.forensics.record import SplicingRecord
+from synthharm.writers.forensics import SplicingRecord
 
 WIDEST = 50  # pixels: the boundary that a recipe may ask for at most
 

@@ -11,19 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.composites.encoding import encode_png
-from synthharm.composites.history.run import Saved, run_history
-from synthharm.composites.history.steps import Jpeg, Save, Step
-from synthharm.composites.history.verifying import disagreements
-from synthharm.composites.manipulation.edits import Paste, Region
+from synthharm.composites.history import Jpeg, Save, Saved, Step, disagreements, run_history
+from synthharm.composites.manipulation import Paste, Region
 from synthharm.errors import Unusable
 from synthharm.files import sha256
 from synthharm.generate.sample import describe_source, library_versions
 from synthharm.generate.splicing.draft import Draft
 from synthharm.generate.splicing.layout import Member, UnitKind
 from synthharm.masks import boundary_band
-from synthharm.sources.licences import Licence, combination, parse_licence
-from synthharm.writers.forensics.folder import canonical_path
-from synthharm.writers.forensics.record import SplicingRecord
+from synthharm.sources import Licence, combination, parse_licence
+from synthharm.writers.forensics import SplicingRecord, canonical_path
 
 LEAST_CHANGE = 1.0  # mean squared error on 0..255 within the mask: less is no manipulation
 LEAST_AREA = 16  # pixels of each region in the final image
@@ -182,7 +179,9 @@ def _label_files(draft: Draft, saved: Saved, boundary: float) -> dict[str, bytes
     regions = saved.labels["regions"]
     mask = np.where(regions > 0, np.uint8(255), np.uint8(0))
     band = np.where(boundary_band(mask, boundary), np.uint8(255), np.uint8(0))
-    labels = {"mask": mask, "alpha": saved.labels["alpha"], "boundary": band, "regions": regions}
+    # Shrinking may round the faintest alpha to 0 where the mask still is.
+    alpha = np.where(regions > 0, np.maximum(saved.labels["alpha"], 1), saved.labels["alpha"]).astype(np.uint8)
+    labels = {"mask": mask, "alpha": alpha, "boundary": band, "regions": regions}
     for number, source in draft.done.sources.items():
         labels[f"source_{number}"] = saved.labels.get(f"source_{number}", source)
     return {role: encode_png(label) for role, label in labels.items()}

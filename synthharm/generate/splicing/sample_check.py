@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.composites import decode_image
-from synthharm.composites.history.steps import Save
-from synthharm.composites.history.verifying import disagreements
-from synthharm.composites.manipulation.edits import Edit, Paste, Region, Removal
+from synthharm.composites.history import Save, disagreements
+from synthharm.composites.manipulation import Edit, Paste, Region, Removal
 from synthharm.files import sha256
 from synthharm.generate.splicing.sample import describe_region
 from synthharm.masks import boundary_band
-from synthharm.writers.forensics.record import SplicingRecord
+from synthharm.writers.forensics import SplicingRecord
 
 Label = NDArray[np.uint8]
 LABELS = {"mask", "alpha", "boundary", "regions"}  # of every manipulated sample

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from synthharm.errors import SynthharmError
 from synthharm.files import sha256_file
 from synthharm.generate.dataset import Dataset
-from synthharm.writers.forensics.item import About, Item, Items, OnDisk
-from synthharm.writers.forensics.record import SplicingRecord
+from synthharm.writers.forensics import About, Item, Items, OnDisk, SplicingRecord
 
 
 def records(dataset: Dataset) -> Iterator[SplicingRecord]:

@@ -1,1 +1,35 @@
 """Formats of splicing datasets: those that the tools of forensics researchers read."""
+
+from synthharm.writers.forensics.card import write_card
+from synthharm.writers.forensics.croissant import CROISSANT, write_croissant
+from synthharm.writers.forensics.export import SUMS, detect_format, export
+from synthharm.writers.forensics.folder import TABLE, canonical_path, folder_place, metadata_table, wrong_table
+from synthharm.writers.forensics.formats import FORMATS, convert, find_format
+from synthharm.writers.forensics.item import About, Format, Item, Items, OnDisk
+from synthharm.writers.forensics.overview import overview
+from synthharm.writers.forensics.record import KINDS, SplicingRecord
+
+__all__ = [
+    "CROISSANT",
+    "FORMATS",
+    "KINDS",
+    "SUMS",
+    "TABLE",
+    "About",
+    "Format",
+    "Item",
+    "Items",
+    "OnDisk",
+    "SplicingRecord",
+    "canonical_path",
+    "convert",
+    "detect_format",
+    "export",
+    "find_format",
+    "folder_place",
+    "metadata_table",
+    "overview",
+    "write_card",
+    "write_croissant",
+    "wrong_table",
+]

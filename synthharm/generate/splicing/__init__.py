@@ -1,0 +1,1 @@
+"""Splicing datasets: what each sample is made of, making it, and the dataset as a whole."""
