@@ -124,6 +124,16 @@ def _of_splicing() -> dict[str, tuple[dict[str, Any], str]]:
         "span of no argument": ({"chain": {"spans": {"sparkle": 1.0}}}, "sparkle"),
         "draw by reference": ({"draw": {"mode": "reference", "toward": "similar"}}, "draw"),
         "draw unknown": ({"draw": {"mode": "dice"}}, "dice"),
+        "a split of nothing": ({"split": {"train": 1.0, "val": 0.0}}, "has a share of 0"),
+        "a split no format takes": ({"split": {"_train": 1.0}}, "'_train' is no name for a split"),
+        "a split in a list's way": ({"split": {"dataset": 1.0}}, "'dataset' is no name for a split"),
+        "grids of no kind": (
+            {
+                "grids": {"share": 0.1, "colour": ["as_is", "reinhard"]},
+                "kinds": {"authentic": 0.5, "splice": 0.5, "harmonized_splice": 0.0},
+            },
+            "its colours make harmonized splices",
+        ),
         "families beyond kinds": ({"families": 1.0, "kinds": {"authentic": 0.4, "splice": 0.6}}, "authentic"),
         "families without harmonized": ({"families": 0.5}, "harmonized_splice"),
         "grids beyond splices": ({"grids": {"share": 0.9, "feather": [0, 1]}}, "grids"),

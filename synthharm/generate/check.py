@@ -72,7 +72,7 @@ def _problems(dataset: Dataset, recipe: AnyRecipe) -> Iterator[str]:
         from synthharm.generate.splicing.finishing import FORMATS
 
         yield from wrong_sums(dataset.folder, SUMS, (WORK, FORMATS))
-        yield from splicing_problems(dataset)
+        yield from splicing_problems(dataset, recipe)
         return
     yield from wrong_sums(dataset.folder, SUMS, (WORK,))
     yield from _wrong_records(dataset, recipe.encoding.format != "jpeg")

@@ -177,6 +177,8 @@ class Dataset:
             for key in dict.fromkeys([*there, *here])
             if there.get(key) != here.get(key)
         ]
+        if not lines and json.dumps(theirs) != json.dumps(mine):
+            lines = ["its sections or shares are in another order, which the draws depend on"]
         if lines:
             raise SynthharmError(
                 f"output: {self.folder} holds a dataset made otherwise; generate into a new folder\n  "

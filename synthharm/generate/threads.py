@@ -15,8 +15,11 @@ def one_thread() -> Iterator[None]:
     threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    from threadpoolctl import threadpool_limits
+
     try:
-        yield
+        with threadpool_limits(limits=1):
+            yield
     finally:
         torch.set_num_threads(threads)
         cv2.setNumThreads(cv_threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -17,7 +18,8 @@ from synthharm.recipe.writers import FormatSection
 
 Kind = Literal["authentic", "retouch", "splice", "harmonized_splice", "copy_move", "removal"]
 Blending = Literal["alpha", "poisson", "mixed", "multiband"]
-RESERVED = ("card", "extras", "records")  # folders that formats have beside those of splits
+RESERVED = ("card", "croissant", "dataset", "extras", "format", "records")  # what formats have beside their splits
+SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 FAMILY = ("authentic", "authentic", "splice", "harmonized_splice")  # the kinds of a family's members
 
 
@@ -138,6 +140,8 @@ class SplicingRecipe(Section):
         if value is not None and kinds and value.share > left + 1e-9:
             found = {"share": f"{value.share:g}", "left": f"{left:g}"}
             raise PydanticCustomError("agree", "its share is {share}; families leave {left} of the splices", found)
+        if value is not None and set(value.colour) - {"as_is", "chain"} and not kinds.get("harmonized_splice", 1):
+            raise PydanticCustomError("agree", "its colours make harmonized splices, of which kinds has none")
         if value is not None and "harmonizer" in value.colour and info.data.get("checkpoint") is None:
             raise PydanticCustomError("agree", "colour harmonizer needs a checkpoint")
         return value
@@ -173,9 +177,9 @@ class SplicingRecipe(Section):
     @field_validator("split")
     @classmethod
     def _names_are_names(cls, value: dict[str, float]) -> dict[str, float]:
-        names = [name.replace("_", "") for name in value]
-        usable = [name.isalnum() and name.isascii() and name not in RESERVED for name in names]
-        if bad := [name for name, good in zip(value, usable, strict=True) if not good]:
+        if unused := [name for name, share in value.items() if not share]:
+            raise PydanticCustomError("split", "{name} has a share of 0; leave it out", {"name": repr(unused[0])})
+        if bad := [name for name in value if not SPLIT_NAME.fullmatch(name) or name in RESERVED]:
             raise PydanticCustomError("split", "{bad} is no name for a split", {"bad": repr(bad[0])})
         return value
 

@@ -203,12 +203,12 @@ def test_a_source_that_no_photo_may_be_used_of_is_refused(splicing: Made, tmp_pa
 
 
 def test_what_cannot_be_drawn_is_missing_and_said(splicing: Made, tmp_path: Path) -> None:
-    """No region is of the category: units are given up whole, and their samples listed."""
+    """No region can be as large: units are given up whole, and their samples listed."""
     recipe = plain_recipe_of(
         splicing.source,
         samples=4,
         kinds={"authentic": 0.5, "splice": 0.5},
-        quotas={"category": {"unicorn": 1.0}},
+        quotas={"area": [{"range": [0.9, 0.95], "share": 1.0}]},
     )
     (tmp_path / "made.yaml").write_text(json.dumps(recipe))
     summary = generate(tmp_path / "made.yaml", tmp_path / "made")

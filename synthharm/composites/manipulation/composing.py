@@ -12,7 +12,7 @@ from synthharm.composites.manipulation.blending import blend
 from synthharm.composites.manipulation.colouring import recolour
 from synthharm.composites.manipulation.cutting import cut_out
 from synthharm.composites.manipulation.edits import Colour, Edit, Paste, Removal, Retouch
-from synthharm.composites.manipulation.placing import full_alpha, place
+from synthharm.composites.manipulation.placing import full_alpha, outside_share, place
 from synthharm.composites.manipulation.removing import remove
 from synthharm.masks import feather
 
@@ -28,11 +28,13 @@ class Layered:
         image: RGB (H, W, 3).
         alpha: (H, W), 0..255: how much of each pixel is the region.
         source: (h, w), 0 or 255: where it was cut out of its photo; None where it was not.
+        outside: the share of it that lies off the picture, 0 to 1.
     """
 
     image: Image
     alpha: Mask
     source: Mask | None = None
+    outside: float = 0.0
 
     def recoloured(self, colour: Colour) -> Layered:
         """The same in other colours. Raises ValueError as `recolour` does."""
@@ -119,4 +121,5 @@ def paste(target: Image, photo: Image, mask: Mask, edit: Paste) -> Layered:
     height, width = cutout.alpha.shape
     window = source[cutout.top : cutout.top + height, cutout.left : cutout.left + width]
     window[cutout.alpha > 0] = 255
-    return Layered(blend(target, layer, edit.blending), full_alpha(layer, size), source)
+    outside = outside_share(cutout, edit.placement, size)
+    return Layered(blend(target, layer, edit.blending), full_alpha(layer, size), source, outside)

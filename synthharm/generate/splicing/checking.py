@@ -13,30 +13,32 @@ from synthharm.generate.dataset import SUMMARY, Dataset
 from synthharm.generate.splicing.finishing import CERTIFICATE, FORMATS
 from synthharm.generate.splicing.sample_check import wrong_sample
 from synthharm.generate.splicing.stored import items, records
-from synthharm.writers.forensics import SUMS, detect_format, find_format, wrong_table
+from synthharm.generate.splicing.unit_check import wrong_units
+from synthharm.recipe import SplicingRecipe
+from synthharm.writers.forensics import SUMS, detect_format, find_format, wrong_lists, wrong_table
 
 
-def splicing_problems(dataset: Dataset) -> Iterator[str]:
+def splicing_problems(dataset: Dataset, recipe: SplicingRecipe) -> Iterator[str]:
     """What is wrong with a finished dataset's records, labels, splits and formats: a line each."""
     try:
         yield from _wrong_records(dataset)
         yield from verify_certificate(dataset.folder / CERTIFICATE, lambda: records(dataset))
-        yield from _wrong_distance(dataset)
+        yield from _wrong_distance(dataset, recipe)
+        yield from wrong_units(lambda: records(dataset))
         yield from _wrong_whole(dataset)
     except SynthharmError as error:
         yield str(error)  # a line that is no record: what depends on all of them cannot be told
-    yield from _wrong_formats(dataset)
+    yield from _wrong_formats(dataset, recipe)
 
 
-def _wrong_distance(dataset: Dataset) -> Iterator[str]:
+def _wrong_distance(dataset: Dataset, recipe: SplicingRecipe) -> Iterator[str]:
     """Whether the certificate calls photos alike that the recipe does: what it calls so, it holds itself."""
     try:
         distance = parse_json((dataset.folder / CERTIFICATE).read_bytes())["distance"]
     except (OSError, ValueError, LookupError, TypeError):
         return  # which was said already
-    wanted = dataset.recipe["near_duplicates"]
-    if distance != wanted:
-        yield f"{CERTIFICATE}: distance is {distance}; the recipe's near_duplicates is {wanted}"
+    if distance != recipe.near_duplicates:
+        yield f"{CERTIFICATE}: distance is {distance}; the recipe's near_duplicates is {recipe.near_duplicates}"
 
 
 def shortcuts(dataset: Dataset) -> Audit:
@@ -56,11 +58,11 @@ def _wrong_records(dataset: Dataset) -> Iterator[str]:
             yield f"sample {record.sample}: its record is not as a record is: {error!r}"
 
 
-def _wrong_formats(dataset: Dataset) -> Iterator[str]:
+def _wrong_formats(dataset: Dataset, recipe: SplicingRecipe) -> Iterator[str]:
     """Whether the formats that the recipe names are there, and no others, each with the dataset's samples."""
     folder = dataset.folder / FORMATS
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
-    wanted = {section["format"] for section in dataset.recipe["writers"]}
+    wanted = {str(section.format) for section in recipe.writers}
     yield from (f"{FORMATS}/{name}: is missing" for name in sorted(wanted - present))
     yield from (f"{FORMATS}/{name}: is no format that the recipe names" for name in sorted(present - wanted))
     for name in sorted(present & wanted):
@@ -88,6 +90,8 @@ def _wrong_format(folder: Path, dataset: Dataset) -> Iterator[str]:
 
     place = f"{FORMATS}/{folder.name}"
     yield from (f"{place}/{line}" for line in wrong_sums(folder, SUMS, ()))
+    if folder.name == "imdlbenco":
+        yield from (f"{place}/{line}" for line in wrong_lists(folder))
     try:
         theirs = find_format(detect_format(folder), folder).read(folder)
         for record in records(dataset):

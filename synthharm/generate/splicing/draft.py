@@ -72,10 +72,3 @@ class Draft:
                 detail = f"region {edit.region.id}: {error}"
                 raise Unusable(photo.key, "not composed", detail) from error
         return replace(self, masks=(*self.masks, mask), edits=(*self.edits, edit), done=done)
-
-    def again(self, edits: tuple[Edit, ...]) -> Draft:
-        """The same photos and regions with other edits. Raises Unusable."""
-        draft = replace(self, masks=(), edits=(), done=Composed.untouched(self.photos[0].pixels))
-        for edit, mask in zip(edits, self.masks, strict=True):
-            draft = draft.with_edit(edit, mask)
-        return draft

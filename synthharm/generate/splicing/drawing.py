@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +14,12 @@ from synthharm.composites.manipulation import (
     Colour,
     Composed,
     Cut,
+    Edit,
     Layered,
     Paste,
     Region,
     Removal,
     Retouch,
-    cut_out,
-    outside_share,
     paste,
 )
 from synthharm.errors import Unusable
@@ -63,8 +63,13 @@ class Drawer:
         """The dataset's."""
         return self.plan.recipe
 
-    def draw(self, kind: str, target: Draft) -> Draft:
+    def draw(self, kind: str, target: Draft, mode: str | None = None) -> Draft:
         """Draw edits of one kind on a target.
+
+        Args:
+            kind: of the sample.
+            target: to which nothing was done.
+            mode: of pasted regions' colours, see `Colour`; None draws those of the kind.
 
         Raises:
             NoFit: what was drawn leads nowhere.
@@ -74,7 +79,7 @@ class Drawer:
         draft = target
         for number in range(int(self.random.integers(fewest, most + 1))):
             try:
-                draft = self._one_more(kind, draft, number)
+                draft = self._one_more(kind, draft, number, mode)
             except NoFit:
                 if not draft.edits:
                     raise
@@ -83,12 +88,12 @@ class Drawer:
             raise NoFit(f"covers {draft.share:.4f} of the picture; {self.area} is asked for")
         return draft
 
-    def _one_more(self, kind: str, draft: Draft, number: int) -> Draft:
+    def _one_more(self, kind: str, draft: Draft, number: int, mode: str | None) -> Draft:
         if kind == "retouch":
             return self._retouch(draft, number)
         if kind == "removal":
             return self._removal(draft, number)
-        return self._paste(kind, draft, number)
+        return self._paste(kind, draft, number, mode)
 
     def _retouch(self, draft: Draft, number: int) -> Draft:
         region, mask = self._own_region(draft, number, 1.0)
@@ -114,7 +119,7 @@ class Drawer:
     def _category(self, number: int) -> str | None:
         return self.category if number == 0 else None
 
-    def _paste(self, kind: str, draft: Draft, number: int) -> Draft:
+    def _paste(self, kind: str, draft: Draft, number: int, mode: str | None) -> Draft:
         cut, blending = self._cut(), self._blending()
         find = self.regions.copied if kind == "copy_move" else self.regions.donors
         for with_donor, region, mask in find(draft, self._category(number)):
@@ -126,8 +131,8 @@ class Drawer:
                 if not self._fits(with_donor, pasted, mask):
                     continue
                 layer = self._layer(with_donor, pasted, mask)
-                mode = self._mode("harmonized_splice" if kind == "harmonized_splice" else "splice")
-                return self._coloured(with_donor, pasted, mask, layer, mode)
+                if layer.outside <= self.recipe.placement.outside:
+                    return self._coloured(with_donor, pasted, mask, layer, mode or self._mode(kind))
         raise NoFit("no donor was found that fits")
 
     def recoloured(self, draft: Draft, mode: str | None) -> Draft:
@@ -145,6 +150,23 @@ class Drawer:
             assert isinstance(edit, Paste)
             layer = self._layer(made, edit, mask)
             made = self._coloured(made, edit, mask, layer, mode or self._mode("harmonized_splice"))
+        return made
+
+    def again(self, draft: Draft, edits: Sequence[Edit]) -> Draft:
+        """The same regions by other edits.
+
+        Raises:
+            NoFit: one leaves the picture, or lies on another.
+            Unusable: one cannot be done.
+        """
+        made = replace(draft, masks=(), edits=(), done=Composed.untouched(draft.photos[0].pixels))
+        bounds = replace(self, area=None)  # a quota is kept by what the edits were before
+        for edit, mask in zip(edits, draft.masks, strict=True):
+            if isinstance(edit, Paste):
+                layer = self._layer(made, edit, mask)
+                if layer.outside > self.recipe.placement.outside or not bounds._fits(made, edit, mask):
+                    raise NoFit(f"region {edit.region.id} does not fit at {edit.placement.scale:.2f} of its size")
+            made = made.with_edit(edit, mask)
         return made
 
     def _layer(self, draft: Draft, edit: Paste, mask: Mask) -> Layered:
@@ -190,27 +212,18 @@ class Drawer:
             layer = paste(draft.done.image, photo, mask, rough)
         except ValueError:
             return False
-        if self._leaves(draft, rough, mask):
-            return False
         placed, taken = layer.alpha > 0, draft.done.regions > 0
         area = int(np.count_nonzero(placed))
         if self.area is not None and draft.share + area / placed.size > self.area[1]:
             return False
-        if edit.region.photo == 0:
-            taken = taken | (mask > 0)  # a copy on the place that it was copied from
+        for copied, source in [*zip(draft.edits, draft.masks, strict=True), (edit, mask)]:
+            if isinstance(copied, Paste) and copied.region.photo == 0:
+                taken = taken | (source > 0)  # nothing goes on the place that a copy is from
         if int(np.count_nonzero(placed & taken)) > OVERLAP * area:
             return False
         if edit.blending not in GRADIENT_DOMAIN:
             return True
         return _alike(photo[rim_of(mask)], draft.done.image[rim_of(layer.alpha)])
-
-    def _leaves(self, draft: Draft, edit: Paste, mask: Mask) -> bool:
-        """Whether more of a region leaves the picture than may."""
-        outside = self.recipe.placement.outside
-        if not outside:
-            return False  # its whole box was placed inside
-        cutout = cut_out(draft.photos[edit.region.photo].pixels, mask, edit.cut)
-        return outside_share(cutout, edit.placement, draft.size) > outside
 
     def _cut(self) -> Cut:
         section = self.recipe.edges

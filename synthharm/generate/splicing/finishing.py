@@ -19,6 +19,7 @@ from synthharm.generate.certificate import write_certificate
 from synthharm.generate.dataset import REJECTS, SUMMARY, SUMS, TABLES, WORK, Dataset
 from synthharm.generate.splicing.plan import SplicingPlan
 from synthharm.generate.splicing.stored import about, items, records
+from synthharm.generate.threads import one_thread
 from synthharm.recipe import SplicingRecipe
 from synthharm.sources import Reject
 from synthharm.writers.forensics import (
@@ -34,11 +35,17 @@ from synthharm.writers.forensics import (
 )
 
 CERTIFICATE, AUDIT, FORMATS, CARD = "certificate.json", "audit.json", "formats", "card"
-COUNTED = ("splits", "kinds", "histories", "units", "categories", "licences", "blendings", "colours")
+COUNTED = ("splits", "kinds", "histories", "units", "licences", "blendings", "colours")
+REGIONS = ("categories", "first_categories")  # of all regions, and of the first of each sample
 
 
 def finish_splicing(dataset: Dataset, plan: SplicingPlan, shards: int) -> None:
     """Write all that describes a dataset whose shards are done, each of its formats, and its checksums last."""
+    with one_thread():
+        _finish(dataset, plan, shards)
+
+
+def _finish(dataset: Dataset, plan: SplicingPlan, shards: int) -> None:
     folder, recipe = dataset.folder, plan.recipe
     for left_behind in (FORMATS, CARD):  # by a run that was stopped while it finished
         shutil.rmtree(folder / left_behind, ignore_errors=True)
@@ -81,7 +88,7 @@ def own_files(folder: Path) -> list[str]:
 
 def summarize(dataset: Dataset, plan: SplicingPlan, found: Audit) -> dict[str, Any]:
     """The dataset in numbers: what there is, what was asked for, and what was reached."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED + REGIONS}
     shares, composed, errors = array("d"), array("d"), array("d")
     photos, hard = set[str](), 0
     for record in records(dataset):
@@ -96,6 +103,7 @@ def summarize(dataset: Dataset, plan: SplicingPlan, found: Audit) -> dict[str, A
         photos.update(photo["photo"] for photo in record.photos)
         if record.manipulated:
             shares.append(record.image["share"])
+            counts["first_categories"][record.regions[0]["category"] or ""] += 1
             composed.append(record.measured["share"])
             errors.append(record.measured["foreground_mse"])
         else:
@@ -137,8 +145,15 @@ def _quotas(
             for quota in recipe.quotas.area
         ],
         "category": {
-            name: {"wanted": share, "regions": counts["categories"][name]}
+            name: {"wanted": share, "reached": counts["first_categories"][name] / manipulated}
             for name, share in recipe.quotas.category.items()
+        },
+        "units": {
+            "family": {"wanted": recipe.families, "reached": counts["units"]["family"] / max(samples, 1)},
+            "grid": {
+                "wanted": 0.0 if recipe.grids is None else recipe.grids.share,
+                "reached": counts["units"]["grid"] / max(samples, 1),
+            },
         },
     }
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from synthharm.generate.plan import stream
 from synthharm.recipe import SplicingRecipe
+from synthharm.recipe.splicing import FAMILY
 
 LAYOUT, AREAS, CATEGORIES = 10, 11, 12  # what a random stream is for
-FAMILY = ("authentic", "authentic", "splice", "harmonized_splice")
 ROLES = ("target", "donor", "splice", "harmonized_splice")
 HARMONIZING = ("reference", "reinhard", "harmonizer")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import msgspec
 
@@ -76,7 +75,10 @@ class SplicingMaker:
         samples = []
         for place, (member, draft) in enumerate(zip(kind.members, drafts, strict=True)):
             random = plan.history_stream(unit, attempt)
-            history, steps, save = draw_history(self.recipe, plan.cameras, random, draft.size)
+            try:
+                history, steps, save = draw_history(self.recipe, plan.cameras, random, draft.size)
+            except ValueError as error:
+                raise Unusable(photo.key, "not composed", f"its history: {error}") from error
             if kind.factor == "quality" and isinstance(save, Jpeg):
                 save = Jpeg(int(member.value or 0), None, save.subsampling)
             origin = Origin(
@@ -110,7 +112,7 @@ class SplicingMaker:
         if kind.type == "single":
             name = kind.members[0].kind
             return [target if name == "authentic" else drawer.draw(name, target)]
-        splice = drawer.draw("splice", target)
+        splice = drawer.draw("splice", target, "as_is" if kind.type == "family" else None)
         if kind.type == "family":
             donor = Draft.of(splice.photos[1], splice.numbers[1])
             return [target, donor, splice, drawer.recoloured(splice, None)]
@@ -124,7 +126,7 @@ def _varied(factor: str | None, member: Member, splice: Draft, drawer: Drawer) -
     if factor == "quality":
         return splice
     value = float(member.value or 0)
-    return splice.again(tuple(map(partial(_changed, factor, value), splice.edits)))
+    return drawer.again(splice, [_changed(factor, value, edit) for edit in splice.edits])
 
 
 def _changed(factor: str | None, value: float, edit: Edit) -> Edit:

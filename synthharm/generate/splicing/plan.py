@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from synthharm.composites.history import CameraTables, collect_tables, read_tables, write_tables
 from synthharm.errors import SynthharmError
 from synthharm.files import sha256_file, write_atomically
+from synthharm.generate.dataset import TABLES
 from synthharm.generate.plan import shuffled, stream
 from synthharm.generate.sections import open_source, selection
 from synthharm.generate.splicing.layout import Layout
@@ -35,8 +36,9 @@ from synthharm.sources import (
     parse_licence,
 )
 
-FINGERPRINTS, SUPPORTS, TABLES, REJECTS = "fingerprints.npz", "supports.json", "tables.json", "more_rejects.jsonl"
+FINGERPRINTS, SUPPORTS, MORE_REJECTS = "fingerprints.npz", "supports.json", "more_rejects.jsonl"
 TARGETS, EDITS, HISTORY = 20, 21, 22  # what a random stream is for
+CHECKPOINT = ("config.json", "model.safetensors")  # what a Harmonizer is read from
 REGIONS_FOR_SUPPORT = 200  # of a category, at most
 
 
@@ -67,6 +69,7 @@ class SplicingPlan:
         """
         source = open_source(recipe)
         index = build_index(source, folder, select=selection(recipe), measure=True)
+        _check_categories(recipe, index)
         prints, rejects = fingerprint_photos(source, index, jobs)
         prints, refused = _licensed(recipe, index, prints)
         if not prints.usable.any() or not index.regions:
@@ -77,7 +80,7 @@ class SplicingPlan:
         cameras, more = _cameras(recipe)
         write_tables(folder / TABLES, cameras)
         lines = [msgspec.json.encode(reject) + b"\n" for reject in [*rejects, *refused, *more]]
-        write_atomically(folder / REJECTS, b"".join(lines))
+        write_atomically(folder / MORE_REJECTS, b"".join(lines))
         return cls.open(recipe, folder)
 
     @classmethod
@@ -96,13 +99,14 @@ class SplicingPlan:
         """Of the sources: the same wherever and whenever the same are listed."""
         parts = [self.index.digest.encode(), self.prints.digest.encode(), msgspec.json.encode(self.cameras)]
         if self.recipe.checkpoint is not None and Path(self.recipe.checkpoint).is_dir():
-            parts += [sha256_file(path).encode() for path in sorted(Path(self.recipe.checkpoint).iterdir())]
+            files = [Path(self.recipe.checkpoint) / name for name in CHECKPOINT]
+            parts += [sha256_file(path).encode() for path in files if path.is_file()]
         return hashlib.sha256(b" ".join(parts)).hexdigest()
 
     @property
     def rejects(self) -> list[Reject]:
         """What of the sources could not be used."""
-        with (self.index.path / REJECTS).open("rb") as file:
+        with (self.index.path / MORE_REJECTS).open("rb") as file:
             return self.index.rejects + [msgspec.json.decode(line, type=Reject) for line in file]
 
     @cached_property
@@ -180,6 +184,14 @@ class SplicingPlan:
     def history_stream(self, unit: int, attempt: int) -> np.random.Generator:
         """What a unit's history is drawn from: a fresh one for each of its samples, which so share it."""
         return stream(self.recipe.seed, HISTORY, unit, attempt)
+
+
+def _check_categories(recipe: SplicingRecipe, index: Index) -> None:
+    known = set(index.categories()) if recipe.quotas.category else set()
+    for name in recipe.quotas.category:
+        if name not in known:
+            listed = ", ".join(sorted(one for one in known if one)[:20]) or "none"
+            raise SynthharmError(f"quotas.category: no region is of category {name!r}; there are {listed}")
 
 
 def _licensed(recipe: SplicingRecipe, index: Index, prints: Fingerprints) -> tuple[Fingerprints, list[Reject]]:

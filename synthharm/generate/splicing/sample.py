@@ -86,7 +86,9 @@ def finish_sample(
     labels = {"alpha": draft.done.alpha, "regions": draft.done.regions} if draft.edits else {}
     for number, edit in enumerate(draft.edits, 1):
         if isinstance(edit, Paste) and edit.region.photo == 0:
-            labels[f"source_{number}"] = draft.done.sources[number]
+            # What a copy lies on is no more what it is a copy of.
+            source = draft.done.sources[number]
+            labels[f"source_{number}"] = np.where(draft.done.regions > 0, np.uint8(0), source)
     try:
         saved = run_history(draft.done.image, labels, [*steps, save])
     except ValueError as error:
@@ -134,12 +136,20 @@ def _measure(draft: Draft, name: str) -> dict[str, float]:
     outside = int(np.abs(difference[~inside]).max(initial=0))
     if outside:
         raise Unusable(name, "not composed", f"pixels outside the mask changed by up to {outside} levels")
+    for number, edit in enumerate(draft.edits, 1):
+        changed_by = _error(difference[draft.done.regions == number])
+        if changed_by < LEAST_CHANGE:
+            detail = f"region {edit.region.id} differs by an MSE of {changed_by:.3f}; {LEAST_CHANGE} is accepted"
+            raise Unusable(name, "unchanged", detail)
     within = difference[inside]
-    error = float(np.mean(within.astype(np.float64) ** 2))
-    if error < LEAST_CHANGE:
-        raise Unusable(name, "unchanged", f"the mask differs by an MSE of {error:.3f}; {LEAST_CHANGE} is accepted")
+    error = _error(within)
     changed = float((within != 0).any(axis=1).mean())
     return {"foreground_mse": error, "changed": changed, "outside": float(outside), "share": draft.share}
+
+
+def _error(difference: NDArray[np.int16]) -> float:
+    """The mean squared error of differences (P, 3) in levels; 0 of none."""
+    return float(np.mean(difference.astype(np.float64) ** 2)) if len(difference) else 0.0
 
 
 def _describe_regions(draft: Draft, ids: NDArray[np.uint8], name: str) -> list[dict[str, Any]]:

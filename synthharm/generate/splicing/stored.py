@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from synthharm.errors import SynthharmError
 from synthharm.files import sha256_file
 from synthharm.generate.dataset import Dataset
-from synthharm.writers.forensics import About, Item, Items, OnDisk, SplicingRecord
+from synthharm.writers.forensics import About, Item, Items, OnDisk, SplicingRecord, files_beside
 
 
 def records(dataset: Dataset) -> Iterator[SplicingRecord]:
@@ -53,4 +53,8 @@ def checked_items(dataset: Dataset) -> Items:
 def about(dataset: Dataset, summary: dict[str, object]) -> About:
     """What formats are told of a dataset."""
     recipe = dataset.recipe
-    return About(recipe["name"], tuple(recipe["split"]), recipe, summary)
+    try:
+        beside = {name: (dataset.folder / name).read_bytes() for name in files_beside(recipe)}
+        return About(recipe["name"], tuple(recipe["split"]), recipe, summary, beside)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SynthharmError(f"{dataset.folder}: its recipe cannot be used: {error!r}") from error

@@ -138,8 +138,8 @@ def _prose(form: str, numbers: Overview, about: About, pictures: bool) -> str:
 
 
 LABELS = """\
-Labels have the size of their image and fit it pixel by pixel; only sources are of the size of the photo that they
-are in. Authentic images have no label files. Each record tells the photos, the edits and the history of its
+Labels have the size of their image and fit it pixel by pixel; only sources in other photos have the size of those.
+Authentic images have no label files. Each record tells the photos, the edits and the history of its
 sample, and the sha256 of its files.
 """
 MAKING = """\

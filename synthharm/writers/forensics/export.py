@@ -85,6 +85,8 @@ def _describe(form: str, items: Items, folder: Path, about: About, pictures: boo
     """Write what goes with the samples: recipe, numbers, card, attributions, description and checksums."""
     numbers = overview(items)
     write_synced(folder / RECIPE, (COMMAND + dump_yaml(about.recipe)).encode())
+    for name, content in about.beside.items():
+        write_synced(folder / name, content)
     write_synced(folder / SUMMARY, _as_json(about.summary))
     write_synced(folder / MARK, _as_json({"format": form, "version": MARK_VERSION}))
     write_card(folder, form, numbers, about, pictures)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synthharm.errors import SynthharmError
-from synthharm.files import parse_json
+from synthharm.files import parse_json, sha256
 from synthharm.writers.forensics.catnet import CatNetFormat
 from synthharm.writers.forensics.coco import CocoFormat
 from synthharm.writers.forensics.export import RECIPE, SUMMARY, detect_format, export
@@ -74,12 +74,25 @@ def convert(folder: Path, name: str, output: Path) -> int:
         count = 0
         for item in form.read(folder):
             count += 1
+            for role, file in item.record.files.items():
+                if sha256(item.files[role].read()) != file["sha256"]:
+                    raise SynthharmError(f"{folder}: sample {item.record.sample}: its {role} is damaged")
             yield item
         if count != wanted:
             raise SynthharmError(f"{folder}: holds {count} samples; its {SUMMARY} says {wanted}")
 
     export(find_format(name, output), items, output, about)
     return wanted
+
+
+def files_beside(recipe: Mapping[str, Any]) -> list[str]:
+    """The files that a dataset's own recipe names. Raises ValueError where they do not lie beside it."""
+    tables = recipe.get("camera_tables")
+    if tables is None:
+        return []
+    if not isinstance(tables, str) or Path(tables).name != tables:
+        raise ValueError(f"camera_tables is {tables!r}; the name of a file beside the recipe is accepted")
+    return [tables]
 
 
 def read_about(folder: Path) -> About:
@@ -89,8 +102,8 @@ def read_about(folder: Path) -> About:
     try:
         recipe = parse_yaml((folder / RECIPE).read_text(encoding="utf-8"), str(folder / RECIPE)).value
         summary = parse_json((folder / SUMMARY).read_bytes())
-        return About(
-            recipe["name"], tuple(recipe["split"]), recipe, {**summary, "samples": int(summary["samples"])}
-        )
+        counted = {**summary, "samples": int(summary["samples"])}
+        beside = {name: (folder / name).read_bytes() for name in files_beside(recipe)}
+        return About(recipe["name"], tuple(recipe["split"]), recipe, counted, beside)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise SynthharmError(f"{folder}: its {RECIPE} and {SUMMARY} cannot be read: {error!r}") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthharm.files import atomic_file
+from synthharm.files import atomic_file, parse_json
 from synthharm.writers.forensics.item import About, Item, Items
 from synthharm.writers.forensics.listed import check_splits, extra, json_array, read_items, suffix, write_items
 from synthharm.writers.forensics.record import SplicingRecord
@@ -51,6 +51,23 @@ class ImdlBencoFormat:
     def read(self, folder: Path) -> Iterator[Item]:
         """See `Format`."""
         return read_items(folder, self.name, _place, lambda split: [_list(split)])
+
+
+def wrong_lists(folder: Path) -> Iterator[str]:
+    """Whether the lists of a dataset in this format name its own files: a line for each that does not."""
+    here = folder.resolve()
+    for path in sorted(folder.glob("*.json")):
+        if not (folder / path.stem).is_dir():
+            continue  # it is no list
+        try:
+            named = [Path(name) for pair in parse_json(path.read_bytes()) for name in pair if name != "Negative"]
+            elsewhere = [one for one in named if not one.is_file() or not one.resolve().is_relative_to(here)]
+        except (OSError, ValueError, TypeError) as error:
+            yield f"{path.name}: cannot be read: {error!r}"
+            continue
+        if elsewhere:
+            detail = "was the dataset moved? then convert it again, for its loader wants absolute paths"
+            yield f"{path.name}: names {len(elsewhere)} files that are not in this folder: {detail}"
 
 
 def _list(split: str) -> str:

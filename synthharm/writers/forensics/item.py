@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,12 +78,14 @@ class About:
         splits: the names of its splits, in the recipe's order.
         recipe: the resolved recipe as plain JSON, without the data root.
         summary: the dataset in numbers, as in dataset.json.
+        beside: files that the recipe names, by name.
     """
 
     name: str
     splits: tuple[str, ...]
     recipe: dict[str, Any]
     summary: dict[str, Any]
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Format(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -10,6 +11,16 @@ import msgspec
 
 from synthharm.writers.record import read_fields
 
+NEEDED = {  # what a record's parts say, each entry of those that are lists
+    "unit": ("number", "type", "role", "factor", "value", "history"),
+    "image": ("width", "height", "area", "share", "boundary"),
+    "licence": ("name", "attribution"),
+    "photos": ("photo", "sha256", "width", "height", "licence", "attribution"),
+    "edits": ("edit", "region"),
+    "history": ("step",),
+    "regions": ("id", "category", "photo", "region", "area", "share", "box"),
+}
+FILE = {"path": str, "sha256": str, "bytes": int}
 KINDS = ("authentic", "retouch", "splice", "harmonized_splice", "copy_move", "removal")
 
 
@@ -85,14 +96,26 @@ class SplicingRecord:
             record = msgspec.convert(data, cls)
         except msgspec.ValidationError as error:
             raise ValueError(f"sample {data['sample']!r}: {error}") from error
-        if record.sample < 0:
-            raise ValueError(f"sample is {record.sample}; a number from 0 on is accepted")
-        if record.kind not in KINDS:
-            raise ValueError(f"sample {record.sample}: kind is {record.kind!r}; accepted are {', '.join(KINDS)}")
-        if "image" not in record.files:
-            raise ValueError(f"sample {record.sample}: files are {sorted(record.files)}; an image is needed")
-        if lacking := {"width", "height", "area", "share", "boundary"} - record.image.keys():
-            raise ValueError(f"sample {record.sample}: image does not say {', '.join(sorted(lacking))}")
-        if not record.photos or not all(isinstance(photo.get("photo"), str) for photo in record.photos):
-            raise ValueError(f"sample {record.sample}: photos are not one or more, each with its key")
+        for problem in _problems(record):
+            raise ValueError(f"sample {record.sample}: {problem}")
         return record
+
+
+def _problems(record: SplicingRecord) -> Iterator[str]:
+    """What a record of the right types lacks to be one."""
+    if record.sample < 0:
+        yield "its number is negative"
+    if record.kind not in KINDS:
+        yield f"kind is {record.kind!r}; accepted are {', '.join(KINDS)}"
+    if not record.photos or not all(isinstance(photo.get("photo"), str) for photo in record.photos):
+        yield "photos are not one or more, each with its key"
+    for name, keys in NEEDED.items():
+        value = getattr(record, name)
+        for entry in value if isinstance(value, list) else [value]:
+            if lacking := sorted(set(keys) - entry.keys()):
+                yield f"{name} without {', '.join(lacking)}"
+    if "image" not in record.files:
+        yield f"files are {sorted(record.files)}; an image is needed"
+    for role, file in record.files.items():
+        if not isinstance(file, dict) or {key: type(value) for key, value in file.items()} != FILE:
+            yield f"files: {role} is {file!r}; path, sha256 and bytes are needed"
