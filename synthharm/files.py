@@ -34,6 +34,11 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply to be read") from error
 
 
+def json_text(value: object) -> bytes:
+    """A value as JSON that a person can read, ending with a line's end."""
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
 def sha256(data: bytes) -> str:
     """The sha256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()

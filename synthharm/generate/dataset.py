@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from synthharm.errors import SynthharmError
-from synthharm.files import ASIDE, parse_json, write_atomically
+from synthharm.files import ASIDE, json_text, parse_json, write_atomically
 from synthharm.generate.sample import library_versions
 from synthharm.recipe import AnyRecipe, SplicingRecipe
 from synthharm.sources import Reject
@@ -25,7 +25,7 @@ WORK = ".partial"  # what a run needs until it is finished
 FORMAT = 1
 TABLES = "tables.json"  # cameras' quantization tables, where the recipe uses them
 
-AnyRecord = TypeVar("AnyRecord")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Dataset:
         """All records of a harmonization dataset, as `read_records` gives them."""
         return self.read_records(Record.from_json)
 
-    def read_records(self, parse: Callable[[bytes], AnyRecord]) -> Iterator[AnyRecord]:
+    def read_records(self, parse: Callable[[bytes], Parsed]) -> Iterator[Parsed]:
         """All records, in the order of the samples.
 
         Args:
@@ -146,7 +146,7 @@ class Dataset:
             folder.mkdir(exist_ok=True)
         write_atomically(path, sources.encode())
         if not self.begun:
-            write_atomically(self.folder / PLAN, _as_json(_plan(recipe)))
+            write_atomically(self.folder / PLAN, json_text(_plan(recipe)))
 
     def write_recipe(self, recipe: AnyRecipe) -> None:
         """Write the resolved recipe, without the data root, as a file that can be run again."""
@@ -204,10 +204,6 @@ def _identity(recipe: AnyRecipe) -> dict[str, Any]:
 def _as_yaml(recipe: AnyRecipe) -> bytes:
     text = dump_yaml(_identity(recipe))
     return f"# synthharm generate recipe.yaml --set data=FOLDER --output FOLDER\n{text}".encode()
-
-
-def _as_json(data: Any) -> bytes:
-    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _flatten(data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synthharm.composites.encoding import encode_png
-from synthharm.composites.history.steps import Jpeg, Png, Subsampling, Webp
+from synthharm.composites.history.steps import Jpeg, Png, Save, Subsampling, Webp
 
 Pixels = NDArray[np.uint8]
-Save = Jpeg | Png | Webp
 
 SUBSAMPLINGS: tuple[Subsampling, ...] = get_args(Subsampling)
 FORMATS = ("JPEG", "PNG", "WEBP")

@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from synthharm.composites.history.saving import FORMATS, Save, check_jpeg
-from synthharm.composites.history.steps import Jpeg
+from synthharm.composites.history.saving import FORMATS, check_jpeg
+from synthharm.composites.history.steps import Jpeg, Save
 
 Table = tuple[int, ...]
 

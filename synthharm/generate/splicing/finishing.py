@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from synthharm.composites.history import write_tables
-from synthharm.files import all_files, sha256_file, write_atomically
+from synthharm.files import all_files, json_text, sha256_file, write_atomically
 from synthharm.generate.audit import Audit, audit
 from synthharm.generate.certificate import write_certificate
 from synthharm.generate.dataset import REJECTS, SUMMARY, SUMS, TABLES, WORK, Dataset
@@ -67,9 +67,9 @@ def _finish(dataset: Dataset, plan: SplicingPlan, shards: int) -> None:
     }
     write_certificate(folder / CERTIFICATE, lambda: records(dataset), hashes, recipe.near_duplicates)
     found = audit((item.record, item.files["image"].read()) for item in items(dataset)())
-    write_atomically(folder / AUDIT, _as_json(found.as_json()))
+    write_atomically(folder / AUDIT, json_text(found.as_json()))
     summary = summarize(dataset, plan, found)
-    write_atomically(folder / SUMMARY, _as_json(summary))
+    write_atomically(folder / SUMMARY, json_text(summary))
     _describe(dataset, summary)
     for section in recipe.writers:
         options = section.model_dump(exclude={"format"})
@@ -167,7 +167,3 @@ def _describe(dataset: Dataset, summary: dict[str, Any]) -> None:
     write_card(dataset.folder, "folder", numbers, whole)
     sums = {path: sha256_file(dataset.folder / path) for path in own_files(dataset.folder) if path != CROISSANT}
     write_croissant(dataset.folder, "folder", numbers, whole, sums)
-
-
-def _as_json(value: object) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

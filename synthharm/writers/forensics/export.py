@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 
 from synthharm.errors import SynthharmError
-from synthharm.files import all_files, parse_json, sha256_file, sync_folders, write_synced
+from synthharm.files import all_files, json_text, parse_json, sha256_file, sync_folders, write_synced
 from synthharm.writers.forensics.card import write_card
 from synthharm.writers.forensics.croissant import CROISSANT, write_croissant
 from synthharm.writers.forensics.item import About, Format, Items
@@ -87,18 +86,14 @@ def _describe(form: str, items: Items, folder: Path, about: About, pictures: boo
     write_synced(folder / RECIPE, (COMMAND + dump_yaml(about.recipe)).encode())
     for name, content in about.beside.items():
         write_synced(folder / name, content)
-    write_synced(folder / SUMMARY, _as_json(about.summary))
-    write_synced(folder / MARK, _as_json({"format": form, "version": MARK_VERSION}))
+    write_synced(folder / SUMMARY, json_text(about.summary))
+    write_synced(folder / MARK, json_text({"format": form, "version": MARK_VERSION}))
     write_card(folder, form, numbers, about, pictures)
     sums = {path: sha256_file(folder / path) for path in all_files(folder)}
     write_croissant(folder, form, numbers, about, sums)
     sums[CROISSANT] = sha256_file(folder / CROISSANT)
     with (folder / SUMS).open("wb") as file:
         file.writelines(f"{sums[path]}  {path}\n".encode() for path in sorted(sums))
-
-
-def _as_json(value: object) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _sync(folder: Path) -> None:
