@@ -1,0 +1,86 @@
+"""Splices harmonized by a network, and the preview of a splicing dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from splicing_datasets import Made, datasets_below, make_dataset, parsed, plain_recipe_of, samples_of
+
+from synthharm.composites.manipulation import Colour
+from synthharm.composites.manipulation.colouring import recolour
+from synthharm.errors import SynthharmError
+from synthharm.generate import make_preview
+from synthharm.generate.replaying import replay
+from synthharm.generate.splicing.colours import Colours
+from synthharm.harmonizer import Harmonizer, HarmonizerConfig
+from synthharm.masks import surroundings
+
+KINDS = {"splice": 0.5, "harmonized_splice": 0.5}
+
+
+@pytest.fixture(scope="session")
+def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return datasets_below(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that was not trained: what it predicts is small, and any arguments will do."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoint") / "harmonizer"
+    Harmonizer(HarmonizerConfig()).save_pretrained(folder)
+    return folder
+
+
+def test_a_network_harmonizes_and_its_arguments_are_kept(splicing: Made, checkpoint: Path, tmp_path: Path) -> None:
+    changes = {"harmonized": {"harmonizer": 1.0}, "checkpoint": str(checkpoint), "kinds": KINDS, "samples": 4}
+    folder = make_dataset(plain_recipe_of(splicing.source, **changes), tmp_path / "made")
+    harmonized = [record for record in samples_of(folder) if record.kind == "harmonized_splice"]
+    assert len(harmonized) == 2
+    for record in harmonized:
+        colours = [edit["colour"] for edit in record.edits]
+        assert {colour["mode"] for colour in colours} == {"harmonizer"}
+        assert all(tuple(colour["filters"]) == HarmonizerConfig().filters for colour in colours)
+        assert replay(record, splicing.recipe).differences == ()
+    assert json.loads((folder / "plan.json").read_bytes())["recipe"]["checkpoint"] == "harmonizer"
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(splicing: Made, tmp_path: Path) -> None:
+    changes = {"harmonized": {"harmonizer": 1.0}, "checkpoint": str(tmp_path), "kinds": KINDS, "samples": 2}
+    with pytest.raises(SynthharmError, match=r"config\.json"):
+        make_dataset(plain_recipe_of(splicing.source, **changes), tmp_path / "made")
+
+
+@pytest.mark.parametrize("mode", ["reference", "reinhard"])
+def test_strength_says_how_far_colours_go(splicing: Made, mode: str) -> None:
+    """The farther, the nearer the region's mean is to its surroundings'."""
+    colours = Colours.of(parsed(plain_recipe_of(splicing.source)))
+    random = np.random.default_rng(4)
+    image = np.clip(random.normal((150, 120, 90), 12, (64, 64, 3)), 0, 255).astype(np.uint8)
+    alpha = np.zeros((64, 64), np.uint8)
+    alpha[20:44, 20:44] = 255
+    image[alpha > 0] = np.clip(image[alpha > 0] * (0.7, 0.8, 0.9), 0, 255).astype(np.uint8)
+    wanted = image[surroundings(alpha)].mean(axis=0)
+    distances = []
+    for strength in (0.25, 0.5, 1.0):
+        colour = colours.draw(mode, image, alpha, 3, "photo", strength)
+        assert isinstance(colour, Colour)
+        assert colour.strength == strength
+        found = recolour(image, alpha, colour)
+        distances.append(float(np.abs(found[alpha > 0].mean(axis=0) - wanted).max()))
+    assert distances[0] > distances[1] > distances[2]
+    assert distances[2] < distances[0] / 2
+
+
+def test_a_preview_shows_what_was_done(splicing: Made, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(json.dumps(plain_recipe_of(splicing.source)))
+    assert make_preview(tmp_path / "recipe.yaml", 3, tmp_path / "sheet.png") == 3
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape[0] > 3 * 174
+    spread = sheet.max(axis=2).astype(int) - sheet.min(axis=2)
+    assert (spread > 100).mean() > 0.001  # the regions are marked in colour
