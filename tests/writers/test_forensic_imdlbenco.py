@@ -25,7 +25,7 @@ from synthharm.writers.forensics.item import Item
 pytestmark = pytest.mark.slow
 
 PACKAGE = "imdlbenco==0.1.45"
-NEEDED = ["numpy<2", "albumentations==1.3.0", "opencv-python-headless<5", "rich"]  # by its datasets
+NEEDED = ["numpy<2", "albumentations==1.3.0", "opencv-python-headless<5", "matplotlib", "rich"]  # by its datasets
 SCRIPT = Path(__file__).with_name("imdlbenco_loads.py")
 
 
@@ -35,13 +35,13 @@ def interpreter() -> Path:
     home = Path(sys.prefix) / PACKAGE.replace("==", "-")
     done = home / "installed"  # written last
     python = home / "bin" / "python"
-    if not done.exists():
+    if not done.exists() or done.read_text() != f"{PACKAGE} {NEEDED}\n":
         shutil.rmtree(home, ignore_errors=True)
         run([sys.executable, "-m", "venv", str(home)])
         install(python, "--no-deps", PACKAGE)
         install(python, *NEEDED)
         borrow_torch(python)
-        done.write_text(f"{PACKAGE}\n")
+        done.write_text(f"{PACKAGE} {NEEDED}\n")
     return python
 
 

@@ -104,7 +104,7 @@ def apportion(shares: Sequence[float], total: int) -> list[int]:
 
     Example:
         >>> apportion([0.5, 0.25, 0.25], 7)
-        [4, 2, 1]
+        [3, 2, 2]
     """
     exact = np.array(shares, dtype=np.float64) * total
     counts = np.floor(exact + 1e-9).astype(int)
