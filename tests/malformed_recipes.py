@@ -66,8 +66,6 @@ def _with(base: dict[str, Any], **changes: Any) -> str:
 
 def _of_splicing() -> dict[str, tuple[dict[str, Any], str]]:
     """By name: what is changed, and a word."""
-    whole = {"name": "none", "share": 1.0}
-    step = {"name": "a", "share": 1.0}
     return {
         "no samples": ({"samples": ...}, "samples"),
         "samples 0": ({"samples": 0}, "samples"),
@@ -124,6 +122,14 @@ def _of_splicing() -> dict[str, tuple[dict[str, Any], str]]:
         "span of no argument": ({"chain": {"spans": {"sparkle": 1.0}}}, "sparkle"),
         "draw by reference": ({"draw": {"mode": "reference", "toward": "similar"}}, "draw"),
         "draw unknown": ({"draw": {"mode": "dice"}}, "dice"),
+    }
+
+
+def _of_splicing_as_a_whole() -> dict[str, tuple[dict[str, Any], str]]:
+    """The same, of how many there are of what, and of the dataset."""
+    whole = {"name": "none", "share": 1.0}
+    step = {"name": "a", "share": 1.0}
+    return {
         "a split of nothing": ({"split": {"train": 1.0, "val": 0.0}}, "has a share of 0"),
         "a split no format takes": ({"split": {"_train": 1.0}}, "'_train' is no name for a split"),
         "a split in a list's way": ({"split": {"dataset": 1.0}}, "'dataset' is no name for a split"),
@@ -254,7 +260,10 @@ def _texts() -> dict[str, tuple[bytes, str]]:
 
 def recipe_cases() -> dict[str, tuple[bytes, str]]:
     """Every recipe as bytes, and a word that its refusal must hold."""
-    found = {f"splicing: {name}": (_with(SPLICING, **c).encode(), w) for name, (c, w) in _of_splicing().items()}
+    found = {
+        f"splicing: {name}": (_with(SPLICING, **c).encode(), w)
+        for name, (c, w) in (_of_splicing() | _of_splicing_as_a_whole()).items()
+    }
     found |= {f"retouch: {name}": (_with(RETOUCH, **c).encode(), w) for name, (c, w) in _of_retouch().items()}
     return found | {f"text: {name}": case for name, case in _texts().items()}
 

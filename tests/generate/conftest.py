@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from small_datasets import write_photos, write_recipe
+from splicing_datasets import Made, datasets_below
 
 from synthharm.generate import generate
 
@@ -52,3 +53,9 @@ def copy_of(dataset_in: Callable[[str], Path], tmp_path: Path) -> Callable[[str]
 @pytest.fixture
 def copy(copy_of: Callable[[str], Path]) -> Path:
     return copy_of("png")
+
+
+@pytest.fixture(scope="session")
+def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Splicing datasets, each made when first asked for."""
+    return datasets_below(tmp_path_factory.getbasetemp())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from small_datasets import tree, write_photos, write_recipe
-from splicing_datasets import Made, datasets_below, plain_recipe_of, samples_of
+from splicing_datasets import Made, plain_recipe_of, samples_of
 
 from synthharm.errors import SynthharmError
 from synthharm.files import sha256
@@ -17,11 +17,6 @@ from synthharm.writers.forensics.export import detect_format
 from synthharm.writers.forensics.formats import FORMATS, find_format
 
 NAMES = [name for name in FORMATS if name != "records"]  # which holds no pixels
-
-
-@pytest.fixture(scope="session")
-def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return datasets_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from splicing_datasets import Made, datasets_below, make_dataset, parsed, plain_recipe_of, samples_of
+from splicing_datasets import Made, make_dataset, parsed, plain_recipe_of, samples_of
 
 from synthharm.composites.manipulation import Colour
 from synthharm.composites.manipulation.colouring import recolour
@@ -21,11 +21,6 @@ from synthharm.harmonizer import Harmonizer, HarmonizerConfig
 from synthharm.masks import surroundings
 
 KINDS = {"splice": 0.5, "harmonized_splice": 0.5}
-
-
-@pytest.fixture(scope="session")
-def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return datasets_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

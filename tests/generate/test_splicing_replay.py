@@ -13,16 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_datasets import tree
-from splicing_datasets import Made, datasets_below, parsed, recipe_of, samples_of
+from splicing_datasets import Made, parsed, recipe_of, samples_of
 
 from synthharm.errors import SynthharmError
 from synthharm.generate.replaying import read_records, replay, replay_all
 from synthharm.writers.forensics.record import KINDS, SplicingRecord
-
-
-@pytest.fixture(scope="session")
-def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return datasets_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import pytest
 from small_datasets import tree
 from splicing_datasets import (
     Made,
-    datasets_below,
     make_dataset,
     plain_recipe_of,
     recipe_of,
@@ -26,11 +25,6 @@ from synthharm.generate.splicing.layout import apportion
 from synthharm.writers.forensics.record import SplicingRecord
 
 SMALL: dict[str, Any] = {"samples": 16, "shard": 5, "families": 0.25, "grids": None}
-
-
-@pytest.fixture(scope="session")
-def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return datasets_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

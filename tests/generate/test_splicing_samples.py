@@ -18,7 +18,6 @@ from splicing_datasets import (
     RESERVED,
     TWIN,
     Made,
-    datasets_below,
     make_dataset,
     plain_recipe_of,
     read_label,
@@ -33,11 +32,6 @@ from synthharm.generate.splicing.layout import FAMILY, ROLES
 from synthharm.masks import binarize, boundary_band
 from synthharm.sources import CocoSource, PhotoEntry, RegionEntry
 from synthharm.writers.forensics.record import SplicingRecord
-
-
-@pytest.fixture(scope="session")
-def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return datasets_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

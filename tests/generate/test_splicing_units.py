@@ -12,18 +12,21 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from splicing_datasets import Made, datasets_below, make_dataset, parsed, plain_recipe_of, samples_of
+from PIL import Image
+from splicing_datasets import Made, make_dataset, parsed, plain_recipe_of, samples_of
+from typer.testing import CliRunner
 
-from synthharm.errors import SynthharmError
+from synthharm.cli import app
+from synthharm.composites.history import Png, read_tables
+from synthharm.composites.manipulation import Colour, Region, Removal, Retouch
+from synthharm.errors import SynthharmError, Unusable
 from synthharm.generate import check_dataset
-from synthharm.generate.splicing.layout import Layout
+from synthharm.generate.splicing.draft import Draft
+from synthharm.generate.splicing.layout import Layout, Member, UnitKind
+from synthharm.generate.splicing.sample import Origin, finish_sample
 from synthharm.generate.splicing.unit_check import wrong_units
+from synthharm.sources import Photo
 from synthharm.writers.forensics import SplicingRecord
-
-
-@pytest.fixture(scope="session")
-def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return datasets_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +112,21 @@ def test_what_a_copy_lies_on_is_not_its_source(splicing: Made) -> None:
                 assert not (source[regions > 0] > 0).any()
 
 
-def test_every_region_changed_something(splicing: Made) -> None:
-    """On its own, as it was composed: a region that changed nothing must not hide behind another."""
-    for record in samples_of(splicing.plain()):
-        if record.manipulated:
-            assert record.measured["foreground_mse"] >= 1
+def test_a_region_that_changes_nothing_is_refused_beside_one_that_does() -> None:
+    """Neutral arguments leave a region as it was; the one beside it must not hide that."""
+    wall = np.full((96, 96, 3), 120, np.uint8)
+    wall[:, 48:] = np.random.default_rng(0).integers(0, 255, (96, 48, 3), np.uint8)
+    flat, noisy = np.zeros((2, 96, 96), np.uint8)
+    flat[40:56, 12:28], noisy[40:56, 66:82] = 255, 255
+    draft = Draft.of(Photo(wall, "wall.png", "0" * 64), 0)
+    changed = draft.with_edit(Removal(Region(0, "noisy", "")), noisy)
+    neutral = Colour("harmonizer", ("brightness",), "image", {"brightness": 0.0})
+    both = changed.with_edit(Retouch(Region(0, "flat", ""), neutral), flat)
+    unit = UnitKind("single", (Member("removal"),))
+    origin = Origin(0, 0, 0, unit, unit.members[0], "train", 0, "none")
+    assert finish_sample(origin, changed, [], Png(), 2).record.measured["foreground_mse"] > 1
+    with pytest.raises(Unusable, match="region flat differs by an MSE of 0"):
+        finish_sample(origin, both, [], Png(), 2)
 
 
 def test_a_category_that_no_region_has_is_refused(splicing: Made, tmp_path: Path) -> None:
@@ -162,3 +175,30 @@ def test_grids_of_harmonized_splices_count_as_those() -> None:
     assert sum(unit.type == "grid" for unit in made) == 4
     names = [one.kind for unit in made for one in unit.members]
     assert {name: names.count(name) for name in kinds} == {"authentic": 4, "splice": 8, "harmonized_splice": 8}
+
+
+def test_the_commands_replay_and_convert_what_was_made(splicing: Made, tmp_path: Path) -> None:
+    made, run = splicing.plain(), CliRunner().invoke
+    first = samples_of(made)[0]
+    one = ["--data", str(splicing.source), "--sample", "0"]
+    replayed = run(app, ["replay", str(made), *one, "--output", str(tmp_path)])
+    assert (replayed.exit_code, replayed.output) == (0, "1 samples made again; 1 the same to the byte\n")
+    for file in first.files.values():
+        assert (tmp_path / file["path"]).read_bytes() == (made / file["path"]).read_bytes()
+    converted = run(app, ["convert", str(made), "--to", "records", "--output", str(tmp_path / "records only")])
+    assert converted.exit_code == 0, converted.output
+    again = run(app, ["replay", str(tmp_path / "records only"), *one])
+    assert (again.exit_code, again.output) == (0, replayed.output)
+
+
+def test_the_command_tables_is_read_by_a_recipe(tmp_path: Path) -> None:
+    photo = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Maker", "Model 1"
+    Image.fromarray(photo).save(tmp_path / "a.jpg", quality=83, subsampling="4:2:0", exif=exif)
+    (tmp_path / "b.txt").write_text("no photo")
+    done = CliRunner().invoke(app, ["tables", str(tmp_path), "--output", str(tmp_path / "tables.json")])
+    assert done.exit_code == 0, done.output
+    (camera,) = read_tables(tmp_path / "tables.json")
+    assert camera.name == "Maker Model 1"
+    assert "1 pairs of tables; 1 files left out" in done.output

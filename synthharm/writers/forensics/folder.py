@@ -7,7 +7,7 @@ It is what the generator itself writes, so the paths in the records are those of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -17,7 +17,7 @@ from typing import Any
 from synthharm.errors import SynthharmError
 from synthharm.files import atomic_file
 from synthharm.writers.forensics.item import About, Item, Items
-from synthharm.writers.forensics.listed import Place, check_splits, read_items, record_files, suffix, write_items
+from synthharm.writers.forensics.listed import Place, check_splits, read_items, suffix, write_items
 from synthharm.writers.forensics.record import SplicingRecord
 
 TABLE = "metadata.parquet"
@@ -68,13 +68,6 @@ class FolderFormat:
                 add_row(item.record)
 
             write_items(items, folder, about.splits, folder_place, note)
-
-    def finish(self, records: Iterable[SplicingRecord], folder: Path, about: About) -> None:
-        """Write what `write` writes besides the samples' files, which are all in their places already."""
-        with record_files(folder, about.splits) as add, metadata_table(folder / TABLE, folder_place) as add_row:
-            for record in records:
-                add(record)
-                add_row(record)
 
     def read(self, folder: Path) -> Iterator[Item]:
         """See `Format`."""
