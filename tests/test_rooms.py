@@ -19,12 +19,15 @@ def allowed() -> dict[str, set[str]]:
     """By room, those that it may import."""
     rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     found: dict[str, set[str]] = {}
+    above: set[str] = set()
     for line in TABLE.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("|") and len(cells) == 2 and NAMES.search(cells[0]):
+            named = NAMES.findall(cells[0])
+            above |= set(named)
             everything = cells[1].startswith(("every room", "everything below"))
-            for room in NAMES.findall(cells[0]):
-                found[room] = rooms - {"cli"} if everything else set(NAMES.findall(cells[1]))
+            for room in named:
+                found[room] = rooms - above if everything else set(NAMES.findall(cells[1]))
     return found
 
 

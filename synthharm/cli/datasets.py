@@ -1,4 +1,4 @@
-"""The command line: one thin command each."""
+"""The commands about datasets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ from typing import Annotated
 
 import typer
 
+from synthharm.cli.ending import Overrides, fail
 from synthharm.errors import SynthharmError
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Datasets of composites whose true answer is known."
-)
 
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the recipe.")]
-
-
-@app.command()
 def generate(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     output: Annotated[Path | None, typer.Option(help="The dataset's folder, or the preview's PNG.")] = None,
@@ -39,13 +33,12 @@ def generate(
             raise SynthharmError("--output: is missing; the folder of the dataset to make or to go on with")
         summary = run(recipe, output, jobs=jobs, overrides=overrides or ())
     except (SynthharmError, OSError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{summary.folder}: {_describe(summary.numbers)}")
     if summary.missing:
-        _fail(f"{summary.missing} samples could not be made: see rejects.jsonl")
+        fail(f"{summary.missing} samples could not be made: see rejects.jsonl")
 
 
-@app.command()
 def check(
     folder: Annotated[Path, typer.Argument(help="A finished dataset.")],
     most: Annotated[int, typer.Option(help="Problems to list at most.")] = 100,
@@ -61,9 +54,9 @@ def check(
                 typer.echo(problem)
         shortcuts = None if found else check_shortcuts(folder)
     except (SynthharmError, OSError) as error:
-        _fail(error)
+        fail(error)
     if found:
-        _fail(f"{folder}: {found} problem{'s' * (found > 1)}")
+        fail(f"{folder}: {found} problem{'s' * (found > 1)}")
     typer.echo(f"{folder}: nothing wrong")
     if shortcuts is not None:
         areas = ", ".join(f"{name.replace('_', ' ')} {area:.3f}" for name, area in shortcuts.auc.items())
@@ -72,7 +65,6 @@ def check(
             typer.secho(f"warning: {warning}", fg="yellow")
 
 
-@app.command()
 def convert(
     folder: Annotated[Path, typer.Argument(help="A splicing dataset, in any of the formats.")],
     to: Annotated[str, typer.Option(help="The format: imdlbenco, coco, huggingface, webdataset, ...")],
@@ -84,11 +76,10 @@ def convert(
     try:
         count = convert_dataset(folder, to, output)
     except (SynthharmError, OSError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{output}: {count} samples as {to}")
 
 
-@app.command()
 def replay(
     record: Annotated[Path, typer.Argument(help="A record (JSON), records (JSON lines), or a dataset's folder.")],
     data: Annotated[str, typer.Option(help="The data root that it was made from.")],
@@ -107,13 +98,12 @@ def replay(
             for line in (*replayed.differences, *replayed.versions):
                 typer.echo(line)
     except (SynthharmError, OSError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{made} samples made again; {made - differing} the same to the byte")
     if differing:
         raise typer.Exit(1)
 
 
-@app.command()
 def tables(
     folder: Annotated[Path, typer.Argument(help="A folder of JPEG photos, straight from cameras.")],
     output: Annotated[Path, typer.Option(help="The JSON file to write.")],
@@ -129,13 +119,12 @@ def tables(
             raise SynthharmError(f"{folder}: no photo in it has tables that can be used")
         write_tables(output, found)
     except (SynthharmError, OSError) as error:
-        _fail(error)
+        fail(error)
     for reject in rejects:
         typer.echo(str(reject))
     typer.echo(f"{output}: {len(found)} pairs of tables; {len(rejects)} files left out")
 
 
-@app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors."""
     from synthharm.recipe import recipe_schema
@@ -158,8 +147,3 @@ def _describe(numbers: dict[str, object]) -> str:
     if rejects:
         text += f"; rejected: {', '.join(f'{count} {reason}' for reason, count in rejects.items())}"
     return text
-
-
-def _fail(message: object) -> None:
-    typer.secho(str(message), err=True, fg="red")
-    raise typer.Exit(1)

@@ -1,0 +1,22 @@
+"""The command line: one thin command each, in a file by what it is about."""
+
+from __future__ import annotations
+
+import typer
+
+from synthharm.cli import datasets
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Datasets of composites whose true answer is known."
+)
+
+COMMANDS = (
+    datasets.generate,
+    datasets.check,
+    datasets.convert,
+    datasets.replay,
+    datasets.tables,
+    datasets.schema,
+)
+for _command in COMMANDS:
+    app.command()(_command)
