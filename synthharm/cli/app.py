@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from synthharm.cli import datasets
+from synthharm.cli import datasets, evaluating
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Datasets of composites whose true answer is known."
@@ -17,6 +17,7 @@ COMMANDS = (
     datasets.replay,
     datasets.tables,
     datasets.schema,
+    evaluating.evaluate,
 )
 for _command in COMMANDS:
     app.command()(_command)

@@ -193,7 +193,7 @@ class Harmonizer(nn.Module):
         """
         if composite.ndim != 4 or composite.shape[1] != 3:
             raise ValueError(f"composites have shape {tuple(composite.shape)}; (N, 3, H, W) is accepted")
-        expected = (len(composite), 1, *composite.shape[2:])
+        expected = (composite.shape[0], 1, *composite.shape[2:])  # len() would fix the number when traced
         if tuple(mask.shape) != expected:
             raise ValueError(
                 f"masks have shape {tuple(mask.shape)}; {expected} is accepted, as the composites have"
