@@ -12,7 +12,8 @@ from synthharm.errors import SynthharmError
 from synthharm.recipe import Recipe, load_recipe
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-SHIPPED = sorted(RECIPES.glob("*.yaml"))
+TRAINING = sorted(RECIPES.glob("train_*.yaml"))
+SHIPPED = sorted(set(RECIPES.glob("*.yaml")) - set(TRAINING))
 
 LEAST: dict[str, Any] = {
     "samples": 3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from synthharm.cli import datasets, evaluating
+from synthharm.cli import datasets, evaluating, training
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Datasets of composites whose true answer is known."
@@ -17,6 +17,7 @@ COMMANDS = (
     datasets.replay,
     datasets.tables,
     datasets.schema,
+    training.train,
     evaluating.evaluate,
 )
 for _command in COMMANDS:

@@ -125,11 +125,13 @@ def tables(
     typer.echo(f"{output}: {len(found)} pairs of tables; {len(rejects)} files left out")
 
 
-def schema() -> None:
+def schema(
+    training: Annotated[bool, typer.Option("--training", help="Of training recipes instead.")] = False,
+) -> None:
     """Print the JSON Schema of recipes, for editors."""
-    from synthharm.recipe import recipe_schema
+    from synthharm.recipe import recipe_schema, training_schema
 
-    typer.echo(json.dumps(recipe_schema(), indent=1))
+    typer.echo(json.dumps(training_schema() if training else recipe_schema(), indent=1))
 
 
 def _describe(numbers: dict[str, object]) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from synthharm.composites import Encoder
 from synthharm.errors import SynthharmError
 from synthharm.filters import FilterChain, Limits, Span
 from synthharm.filters.drawing import Cell, ColourStatistics, Difficulty, Gamut, Reference, Scores, Strategy
-from synthharm.recipe import AnyRecipe, Coco, Folder, IHarmony4, IHarmony4Layout, Recipe
+from synthharm.recipe import Coco, Folder, HuggingFace, IHarmony4, IHarmony4Layout, Recipe
 from synthharm.recipe.draws import DifficultyDraw, DrawSection, GamutDraw, ReferenceDraw, ScoresDraw
+from synthharm.recipe.sources import Selection
 from synthharm.sources import (
     CocoSource,
     FolderSource,
@@ -21,7 +23,26 @@ from synthharm.sources import (
 from synthharm.writers import FolderWriter, IHarmony4Writer, Writer
 
 
-def open_source(recipe: AnyRecipe) -> Source:
+class Sourced(Protocol):
+    """A recipe, or a part of one, that says where photos come from."""
+
+    @property
+    def data(self) -> str:
+        """The data root."""
+        ...
+
+    @property
+    def source(self) -> Coco | Folder | IHarmony4 | HuggingFace:
+        """How it is read."""
+        ...
+
+    @property
+    def select(self) -> Selection:
+        """Which regions are used."""
+        ...
+
+
+def open_source(recipe: Sourced) -> Source:
     """The source that a recipe names.
 
     Raises:
@@ -44,7 +65,7 @@ def open_source(recipe: AnyRecipe) -> Source:
     return HuggingFaceSource(recipe.data, **options)
 
 
-def selection(recipe: AnyRecipe) -> Select:
+def selection(recipe: Sourced) -> Select:
     """Which regions a recipe uses."""
     section = recipe.select
     categories = None if section.categories is None else tuple(section.categories)

@@ -10,9 +10,11 @@ from synthharm.recipe.load import (
     recipe_model,
     recipe_schema,
 )
+from synthharm.recipe.load_training import load_training_recipe, training_schema
 from synthharm.recipe.recipe import IHarmony4Layout, Recipe
 from synthharm.recipe.sources import Coco, Folder, HuggingFace, IHarmony4
 from synthharm.recipe.splicing import SplicingRecipe
+from synthharm.recipe.training import LiveStream, StoredStream, TrainingRecipe
 
 __all__ = [
     "AnyRecipe",
@@ -21,13 +23,18 @@ __all__ = [
     "HuggingFace",
     "IHarmony4",
     "IHarmony4Layout",
+    "LiveStream",
     "Recipe",
     "ReferenceDraw",
     "SplicingRecipe",
+    "StoredStream",
+    "TrainingRecipe",
     "as_recipe",
     "check_recipe",
     "load_recipe",
+    "load_training_recipe",
     "parse_recipe",
     "recipe_model",
     "recipe_schema",
+    "training_schema",
 ]

@@ -6,19 +6,21 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from synthharm.errors import SynthharmError
 from synthharm.recipe.draws import ScoresDraw
 from synthharm.recipe.mistakes import describe_mistake
 from synthharm.recipe.recipe import Recipe
+from synthharm.recipe.section import Section
 from synthharm.recipe.sources import HuggingFace
 from synthharm.recipe.splicing import SplicingRecipe
 from synthharm.yamlfile import Document, parse_override, parse_yaml
 
 AnyRecipe = Recipe | SplicingRecipe
+Checked = TypeVar("Checked", bound=BaseModel)
 
 SET = "--set "  # how the place of what an override sets begins
 
@@ -33,6 +35,18 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> AnyRecipe:
         SynthharmError: the file cannot be read, or what it says is not a recipe. Every mistake is listed, with its
             place in the file, what was found and what is accepted.
     """
+    document = read_document(path, overrides)
+    recipe = check_recipe(document)
+    if isinstance(recipe.draw, ScoresDraw) and recipe.draw.file is not None:
+        recipe = check_recipe(_with_cells(document, _folder(document, ("draw", "file")) / recipe.draw.file))
+    located = {"data": locate_data(recipe.data, recipe.source, document, ("data",))}
+    if isinstance(recipe, SplicingRecipe):
+        located |= _locate_files(recipe, document)
+    return recipe.model_copy(update=located)
+
+
+def read_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
+    """Read a recipe's file with overrides on top, not checked yet. Raises SynthharmError where it is no YAML."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -41,16 +55,11 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> AnyRecipe:
     document = parse_yaml(text, str(path))
     for override in overrides:
         keys, value = parse_override(override)
-        if keys[:2] == ["chain", "spans"]:
-            keys[2:] = [".".join(keys[2:])] if keys[2:] else []  # an argument's name may hold a dot of its own
+        if "spans" in keys[:-1]:
+            at = keys.index("spans") + 1
+            keys[at:] = [".".join(keys[at:])]  # an argument's name may hold a dot of its own
         document = document.replaced(keys, value, f"{SET}{override}")
-    recipe = check_recipe(document)
-    if isinstance(recipe.draw, ScoresDraw) and recipe.draw.file is not None:
-        recipe = check_recipe(_with_cells(document, _folder(document, ("draw", "file")) / recipe.draw.file))
-    located = {"data": _locate_data(recipe, _folder(document, ("data",)))}
-    if isinstance(recipe, SplicingRecipe):
-        located |= _locate_files(recipe, document)
-    return recipe.model_copy(update=located)
+    return document
 
 
 def as_recipe(recipe: AnyRecipe | str | Path, overrides: Sequence[str] = ()) -> AnyRecipe:
@@ -70,7 +79,11 @@ def as_recipe(recipe: AnyRecipe | str | Path, overrides: Sequence[str] = ()) -> 
 
 def check_recipe(document: Document) -> AnyRecipe:
     """The recipe that a document says. Raises SynthharmError with all that is wrong with it."""
-    model = recipe_model(document.value)
+    return check_document(document, recipe_model(document.value))
+
+
+def check_document(document: Document, model: type[Checked]) -> Checked:
+    """What a document says, as a model. Raises SynthharmError with all that is wrong with it."""
     try:
         return model.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
@@ -115,22 +128,27 @@ def _folder(document: Document, keys: Sequence[str]) -> Path:
     return Path() if document.place_of(keys).startswith(SET) else Path(document.name).parent
 
 
-def _locate_data(recipe: AnyRecipe, folder: Path) -> str:
-    """The data root as an absolute path, from a folder; what is not there may name a Hugging Face dataset."""
-    path = os.path.abspath(folder / recipe.data)
-    if isinstance(recipe.source, HuggingFace) and not os.path.exists(path):
-        return recipe.data
+def locate_data(data: str, source: Section, document: Document, keys: Sequence[str]) -> str:
+    """The data root at `keys` as an absolute path; what is not there may name a Hugging Face dataset."""
+    path = os.path.abspath(_folder(document, keys) / data)
+    if isinstance(source, HuggingFace) and not os.path.exists(path):
+        return data
     return path
 
 
+def locate_checkpoint(checkpoint: str, document: Document, keys: Sequence[str]) -> str:
+    """The checkpoint at `keys` as an absolute path; one that is not there may be on the hub."""
+    path = os.path.abspath(_folder(document, keys) / checkpoint)
+    return path if os.path.exists(path) else checkpoint
+
+
 def _locate_files(recipe: SplicingRecipe, document: Document) -> dict[str, str]:
-    """Camera tables and checkpoint as absolute paths; a checkpoint that is not there may be on the hub."""
+    """Camera tables and checkpoint as absolute paths."""
     found = {}
     if recipe.camera_tables is not None:
         found["camera_tables"] = os.path.abspath(_folder(document, ("camera_tables",)) / recipe.camera_tables)
     if recipe.checkpoint is not None:
-        path = os.path.abspath(_folder(document, ("checkpoint",)) / recipe.checkpoint)
-        found["checkpoint"] = path if os.path.exists(path) else recipe.checkpoint
+        found["checkpoint"] = locate_checkpoint(recipe.checkpoint, document, ("checkpoint",))
     return found
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from synthharm.recipe.recipe import Recipe
 from synthharm.yamlfile import Document
 
-CHOICES = {"mode", "step", "format"}  # keys whose value says which of several models a section is
+CHOICES = {"composites", "mode", "step", "format"}  # keys whose value says which of several models a section is
 
 
 def describe_mistake(document: Document, error: dict[str, Any], root: type[BaseModel] = Recipe) -> str:
@@ -65,9 +65,7 @@ def _models_at(loc: Sequence[str | int], root: type[BaseModel]) -> list[type[Bas
             kinds = [kind for f in fields for kind in (get_args(f.annotation) or (f.annotation,))]
             models = [model for kind in kinds for model in _models_in(kind)]
         else:
-            models = [
-                m for m in models if {"mode", "step", "format"} & set(m.model_fields) and key == _tag(m)
-            ] or models
+            models = [m for m in models if CHOICES & set(m.model_fields) and key == _tag(m)] or models
     return models
 
 

@@ -1,0 +1,122 @@
+"""What a training is made of: network, optimizer and data, from its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from synthharm.filters import FilterChain
+from synthharm.harmonizer import Harmonizer, HarmonizerConfig
+from synthharm.recipe import LiveStream, StoredStream, TrainingRecipe
+from synthharm.recipe.training import Network, Optimizer
+from synthharm.training.batches import open_samples
+from synthharm.training.samples import Samples
+from synthharm.training.state import WORK, Folder
+from synthharm.training.validating import HeldOut, hold
+
+VALIDATION_SEED = 0  # of every training's, so that they can be compared
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a training is made of.
+
+    Args:
+        harmonizer: what is trained, on its device.
+        network: the same, wrapped for precision, several processes and compilation.
+        optimizer: of its weights.
+        average: timm's moving average of the weights, or None.
+        streams: by name, the samples and how many of them a batch has.
+        held: what is validated on; nothing in processes other than the main one.
+        steps_per_epoch: how many batches an epoch has.
+    """
+
+    harmonizer: Harmonizer
+    network: Any
+    optimizer: Any
+    average: Any
+    streams: dict[str, tuple[Samples, int]]
+    held: dict[str, HeldOut]
+    steps_per_epoch: int
+
+    @property
+    def chain(self) -> FilterChain:
+        """The filters whose arguments are predicted."""
+        return self.harmonizer.chain
+
+    @property
+    def kept(self) -> Harmonizer:
+        """The weights that are validated and kept: the average where there is one."""
+        kept: Harmonizer = self.harmonizer if self.average is None else self.average.module
+        return kept
+
+
+def open_parts(recipe: TrainingRecipe, folder: Folder, accelerator: Any) -> Parts:
+    """Build what a recipe describes.
+
+    Raises:
+        SynthharmError: weights that cannot be had, or data that cannot be used.
+    """
+    harmonizer = build_network(recipe.network)
+    size = harmonizer.config.size
+    work = folder.path / WORK / str(accelerator.process_index)
+    opened = _open(recipe.streams, work / "train", harmonizer.chain, size, recipe.seed, recipe.cache)
+    streams = {name: (samples, recipe.streams[name].batch) for name, samples in opened.items()}
+    held = {}
+    if accelerator.is_main_process:
+        sections, where = recipe.validation.streams, work / "validation"
+        validation = _open(sections, where, harmonizer.chain, size, VALIDATION_SEED, recipe.cache)
+        held = {name: hold(sections[name], s, recipe.validation.samples) for name, s in validation.items()}
+    if recipe.channels_last:
+        to_layout: Any = harmonizer.to
+        to_layout(memory_format=torch.channels_last)
+    harmonizer.train()
+    network, optimizer = accelerator.prepare(harmonizer, build_optimizer(harmonizer, recipe.optimizer))
+    average = None
+    if recipe.ema is not None:
+        from timm.utils.model_ema import ModelEmaV3
+
+        average = ModelEmaV3(harmonizer, decay=recipe.ema, use_warmup=True)
+    if recipe.compile:
+        network = torch.compile(network)
+    per_epoch = recipe.steps_per_epoch or max(-(-s.regions // batch) for s, batch in streams.values())
+    return Parts(harmonizer, network, optimizer, average, streams, held, per_epoch)
+
+
+def build_network(section: Network) -> Harmonizer:
+    """The network that a recipe trains, from its checkpoint or anew. Raises SynthharmError."""
+    if section.checkpoint is not None:
+        return Harmonizer.from_pretrained(section.checkpoint)
+    return Harmonizer(
+        HarmonizerConfig(
+            section.encoder,
+            tuple(section.filters),
+            section.statistics,
+            section.size,
+            section.cascade,
+            section.pretrained,
+        )
+    )
+
+
+def build_optimizer(harmonizer: Harmonizer, section: Optimizer) -> torch.optim.Optimizer:
+    """The optimizer of a recipe, whose rate is set step by step."""
+    kind: type[torch.optim.Adam] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[section.name]
+    return kind(harmonizer.parameters(), lr=section.rate, weight_decay=section.weight_decay)
+
+
+def _open(
+    sections: Mapping[str, LiveStream | StoredStream],
+    folder: Path,
+    chain: FilterChain,
+    size: int,
+    seed: int,
+    cache: int,
+) -> dict[str, Samples]:
+    return {
+        name: open_samples(section, folder / name, chain, size, seed, cache) for name, section in sections.items()
+    }
