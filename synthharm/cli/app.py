@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from synthharm.cli import datasets, evaluating, training
+from synthharm.cli import datasets, evaluating, harmonizing, networks, training
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Datasets of composites whose true answer is known."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Datasets of composites whose true answer is known, and the Harmonizer that learns from them.",
 )
 
 COMMANDS = (
@@ -19,6 +21,9 @@ COMMANDS = (
     datasets.schema,
     training.train,
     evaluating.evaluate,
+    harmonizing.harmonize,
+    networks.import_checkpoint,
+    networks.export,
 )
 for _command in COMMANDS:
     app.command()(_command)

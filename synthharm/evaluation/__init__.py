@@ -1,4 +1,4 @@
-"""Scoring harmonization: pairs of composites and real images, methods, protocols, and the tables that come of them."""
+"""Scoring harmonization: pairs of composites and real images, methods, protocols, and the tables of them."""
 
 from synthharm.evaluation.methods import Composite, Histogram, Lifted, Network, Oracle, Output, Reinhard
 from synthharm.evaluation.pairs import Pair, Pairs, open_pairs

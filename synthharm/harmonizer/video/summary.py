@@ -1,0 +1,46 @@
+"""What is said about a video that was harmonized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from synthharm.harmonizer.video.flicker import finite
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What harmonizing a video came to.
+
+    Args:
+        path: the video file or the folder of frames that was written.
+        frames: how many it has.
+        frame_rate: frames per second, the average where the rate varies.
+        cuts: the numbers of the frames that begin a new shot, from 0; the first frame is not among them.
+        empty: how many frames have an empty mask, and are the composite's own.
+        flicker: "unsmoothed", "smoothed" and "composite", in levels of 255 (see `Flicker`).
+        argument_changes: by "predicted" and "used", the root mean square of each argument's change from frame to
+            frame; cuts do not count.
+    """
+
+    path: Path
+    frames: int
+    frame_rate: Fraction
+    cuts: tuple[int, ...]
+    empty: int
+    flicker: Mapping[str, float]
+    argument_changes: Mapping[str, Mapping[str, float]]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values, without the path; null stands for what could not be measured."""
+        return {
+            "frames": self.frames,
+            "frame_rate": str(self.frame_rate),
+            "cuts": list(self.cuts),
+            "empty": self.empty,
+            "flicker": finite(self.flicker),
+            "argument_changes": {kind: finite(changes) for kind, changes in self.argument_changes.items()},
+        }
