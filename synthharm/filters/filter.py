@@ -120,6 +120,6 @@ def region_positions(masks: Tensor) -> Tensor:
         axes.append((places - (first + last) / 2, (last - first + 1) / 2))
     half = torch.maximum(axes[0][1], axes[1][1])
     x, y = (axes[0][0] / half)[:, None], (axes[1][0] / half)[:, None]
-    shape = (len(masks), 1, *masks.shape[2:])
+    shape = (masks.shape[0], 1, *masks.shape[2:])  # len() would fix the number when traced
     both = torch.cat([x[:, :, None].expand(shape), y[:, :, :, None].expand(shape)], dim=1)
     return torch.where(inside[:, None], both, 0)

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from synthharm.errors import SynthharmError
 from synthharm.files import json_text, write_atomically
 from synthharm.filters import FilterChain
+from synthharm.filters.filter import region_positions
 from synthharm.filters.inversion import split_arguments
 from synthharm.filters.pixels import mean_weights, weighted_means
 from synthharm.harmonizer.network import Harmonizer
@@ -65,7 +66,7 @@ class _Chain(nn.Module):
 
     def forward(self, composite: Tensor, mask: Tensor, arguments: Tensor) -> Tensor:
         weights = mean_weights(self.chain.statistics, mask, None)
-        positions = _positions(mask) if self.chain.needs_positions else None
+        positions = region_positions(mask) if self.chain.needs_positions else None
         current, rows = composite, split_arguments(self.chain.filters, arguments)
         for filter_, argument in zip(self.chain.filters, rows, strict=True):
             known = positions if filter_.needs_positions else None
@@ -182,21 +183,6 @@ def _convert_chain(chain: _Chain, given: Mapping[str, Tensor]) -> bytes:
             row = argument.reshape(len(argument), -1).clone()  # tracing does not take views
             _convert(alone, {**given, "arguments": row}, "harmonized", f"the filter {filter_.name!r}")
         raise error
-
-
-def _positions(masks: Tensor) -> Tensor:
-    """`region_positions` in a form that can be traced for any number and size of masks (N, 1, H, W)."""
-    inside, axes = masks > 0, []
-    for along, across in ((3, 2), (2, 3)):
-        covered = inside.any(dim=across, keepdim=True)
-        places = torch.arange(masks.shape[along], dtype=masks.dtype).reshape(
-            1, 1, *((1, -1) if along == 3 else (-1, 1))
-        )
-        first = torch.where(covered, places, torch.inf).amin(dim=along, keepdim=True)
-        last = torch.where(covered, places, -torch.inf).amax(dim=along, keepdim=True)
-        axes.append((places - (first + last) / 2, (last - first + 1) / 2))
-    half = torch.maximum(axes[0][1], axes[1][1])
-    return torch.cat([torch.where(inside, place / half, 0) for place, _ in axes], dim=1)
 
 
 class _Cofactors(TorchFunctionMode):
