@@ -18,7 +18,7 @@ venv: .venv/installed  ## set up .venv with the package and its development tool
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: venv  ## make small datasets from the bundled photos, check them, and draw previews
+demo: venv  ## make small datasets from the bundled photos, train a small Harmonizer, and score it
 	rm -rf demo
 	$(BIN)/synthharm generate recipes/quickstart.yaml --output demo/dataset
 	$(BIN)/synthharm check demo/dataset
@@ -26,9 +26,13 @@ demo: venv  ## make small datasets from the bundled photos, check them, and draw
 	$(BIN)/synthharm generate recipes/splicing_quickstart.yaml --output demo/splicing
 	$(BIN)/synthharm check demo/splicing
 	$(BIN)/synthharm generate recipes/splicing_quickstart.yaml --preview 12 --output demo/splicing.png
+	$(BIN)/synthharm train recipes/train_quickstart.yaml --output demo/harmonizer
+	$(BIN)/synthharm evaluate demo/harmonizer/best --data demo/dataset --split test --output demo/scores
+	$(BIN)/synthharm harmonize demo/harmonizer/best demo/dataset/images --mask demo/dataset/masks --output demo/harmonized
 	@echo
 	@echo "A harmonization dataset lies in demo/dataset, a splicing dataset in demo/splicing;"
-	@echo "demo/preview.png and demo/splicing.png show twelve samples of each."
+	@echo "demo/preview.png and demo/splicing.png show twelve samples of each. The small Harmonizer in"
+	@echo "demo/harmonizer was trained on such composites, scored in demo/scores, and made demo/harmonized."
 
 lint: venv  ## check style, format and types
 	$(BIN)/ruff check

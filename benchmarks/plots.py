@@ -2,8 +2,7 @@
 
     python benchmarks/plots.py
 
-Reads results/*.json and writes results/*.png; a benchmark that has not been run has no plot. Needs matplotlib
-(`pip install -e '.[benchmark]'`).
+Reads results/*.json and writes results/*.png; a benchmark that has not been run has no plot.
 """
 
 from __future__ import annotations
@@ -245,6 +244,32 @@ def plot_gpu(result: Result) -> Figure:
     return figure
 
 
+def plot_training(result: Result) -> Figure:
+    """Foreground MSE on held-out photos as both recipes train, for each seed and in the mean."""
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    axes = figure.subplots()
+    untouched = result["runs"][0]["composite_fmse"]
+    axes.axhline(untouched, color=GREY, linewidth=1.5)
+    axes.annotate("composites untouched", (1, untouched), (0, 4), textcoords="offset points", fontsize=9)
+    for name, label, colour, marker in (
+        ("paper", "recipes/train_harmonizer_paper.yaml", ORANGE, "D"),
+        ("ours", "recipes/train_harmonizer.yaml", BLUE, "o"),
+    ):
+        curves = [np.array(run["curve"]) for run in result["runs"] if run["recipe"] == name]
+        for curve in curves:
+            axes.plot(curve[:, 0], curve[:, 1], color=colour, linewidth=0.8, alpha=0.5)
+        mean = np.mean(curves, axis=0)
+        axes.plot(mean[:, 0], mean[:, 1], color=colour, marker=marker, linewidth=2, label=label)
+    axes.set_xlabel("steps of 16 composites")
+    axes.set_ylabel("foreground MSE, on 0 to 255")
+    seeds = len({run["seed"] for run in result["runs"]})
+    axes.set_title(
+        f"{seeds} seeds (thin), and their mean; photos that were not trained on", fontsize=10, loc="left"
+    )
+    axes.legend()
+    return figure
+
+
 def is_time(row: Any) -> bool:
     """Whether an entry of a GPU's result is of something that was timed, or tried."""
     return isinstance(row, dict) and ("ms" in row or "failed" in row)
@@ -256,6 +281,7 @@ PLOTS: dict[str, Callable[[Result], Figure]] = {
     "end_to_end": plot_end_to_end,
     "recovery": plot_recovery,
     "difficulty": plot_difficulty,
+    "training": plot_training,
     "gpu": plot_gpu,
 }
 

@@ -4,9 +4,10 @@
 
 Takes recipes/train_harmonizer_paper.yaml and recipes/train_harmonizer.yaml at a small size: COCO's photos, three
 quarters of them trained on; batches of 16 composites, which in the paper's recipe are all made the published way,
-there being no iHarmony4; random weights to begin with; float32 on the CPU. Everything else, the paper's steps of
-the learning rate in proportion, is the recipes' own. What is validated on is the same for all: composites of the
-photos held out, as difficult as iHarmony4's. Writes results/training.json with the curves of all seeds.
+there being no iHarmony4; a ResNet of 0.4 million weights, random to begin with; float32 on the CPU. Everything
+else, the paper's steps of the learning rate in proportion, is the recipes' own. What is validated on is the same
+for all: composites of the photos held out, as difficult as iHarmony4's. Writes results/training.json with the
+curves of all seeds.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--encoder", default="mobilenetv3_small_100")
+    parser.add_argument("--encoder", default="test_resnet")
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from synthharm.yamlfile import Document
 def load_training_recipe(path: str | Path, overrides: Sequence[str] = ()) -> TrainingRecipe:
     """Read a training recipe, a YAML file, with overrides such as `streams.photos.data=COCO` on top.
 
-    Relative paths are taken from the recipe's folder; those in an override from the working directory.
+    Relative paths are taken from the recipe's folder; those in an override from the working directory. A stream
+    that is null is left out, so that an override can take one away.
 
     Raises:
         SynthharmError: the file cannot be read, or what it says is not a training recipe. Every mistake is listed,
             with its place in the file, what was found and what is accepted.
     """
-    document = read_document(path, overrides)
+    document = _without_nothing(read_document(path, overrides))
     recipe = check_document(document, TrainingRecipe)
     located: dict[str, Any] = {"streams": _located(recipe.streams, document, ("streams",))}
     streams = _located(recipe.validation.streams, document, ("validation", "streams"))
@@ -34,6 +36,14 @@ def load_training_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Tra
 def training_schema() -> dict[str, Any]:
     """The JSON Schema of training recipes, for editors."""
     return TrainingRecipe.model_json_schema()
+
+
+def _without_nothing(document: Document) -> Document:
+    streams = document.value.get("streams")
+    if not isinstance(streams, dict):
+        return document
+    left = {name: stream for name, stream in streams.items() if stream is not None}
+    return replace(document, value={**document.value, "streams": left})
 
 
 def _located(

@@ -76,6 +76,20 @@ def test_data_roots_are_taken_from_the_recipe_or_the_working_directory(
     assert overridden.streams["photos"].data == str(tmp_path / "own")
 
 
+def test_the_papers_ablations_are_overrides() -> None:
+    path = RECIPES / "train_harmonizer_paper.yaml"
+    words = ("network.cascade=false", "loss.weighting=uniform", "streams.synthetic=null", "streams.iharmony4=null")
+    assert all(f"--set {word}" in path.read_text() for word in words)
+    assert not load_training_recipe(path, [words[0]]).network.cascade
+    assert load_training_recipe(path, [words[1]]).loss.weighting == "uniform"
+    assert list(load_training_recipe(path, [words[2]]).streams) == ["iharmony4"]
+    assert list(load_training_recipe(path, [words[3]]).streams) == ["synthetic"]
+    with pytest.raises(SynthharmError, match="streams"):
+        load_training_recipe(path, words[2:])
+    other = load_training_recipe(path, ["network.encoder=resnet18", "network.filters=[exposure, curves]"])
+    assert other.network.filters == ["exposure", "curves"]
+
+
 def test_all_mistakes_are_listed_with_their_places(tmp_path: Path) -> None:
     changes = {"optimizer": {"rate": -1}, "loss": {"weighting": "fast"}, "epochs": 0, "stream": {}}
     said = mistakes(tmp_path, **changes)
