@@ -248,20 +248,20 @@ def plot_training(result: Result) -> Figure:
     """Foreground MSE on held-out photos as both recipes train, for each seed and in the mean."""
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     axes = figure.subplots()
-    untouched = result["runs"][0]["composite_fmse"]
-    axes.axhline(untouched, color=GREY, linewidth=1.5)
-    axes.annotate("composites untouched", (1, untouched), (0, 4), textcoords="offset points", fontsize=9)
+    axes.axhline(1, color=GREY, linewidth=1.5)
+    axes.annotate("composites untouched", (1, 1), (0, 4), textcoords="offset points", fontsize=9)
     for name, label, colour, marker in (
         ("paper", "recipes/train_harmonizer_paper.yaml", ORANGE, "D"),
         ("ours", "recipes/train_harmonizer.yaml", BLUE, "o"),
     ):
-        curves = [np.array(run["curve"]) for run in result["runs"] if run["recipe"] == name]
+        own = [run for run in result["runs"] if run["recipe"] == name]
+        curves = [np.array(run["curve"]) / (1, run["composite_fmse"]) for run in own]
         for curve in curves:
             axes.plot(curve[:, 0], curve[:, 1], color=colour, linewidth=0.8, alpha=0.5)
         mean = np.mean(curves, axis=0)
         axes.plot(mean[:, 0], mean[:, 1], color=colour, marker=marker, linewidth=2, label=label)
     axes.set_xlabel("steps of 16 composites")
-    axes.set_ylabel("foreground MSE, on 0 to 255")
+    axes.set_ylabel("foreground MSE, of the composites' own")
     seeds = len({run["seed"] for run in result["runs"]})
     axes.set_title(
         f"{seeds} seeds (thin), and their mean; photos that were not trained on", fontsize=10, loc="left"

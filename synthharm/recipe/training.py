@@ -76,6 +76,7 @@ class LiveStream(Section):
     batch: Count = Field(8, description="Samples of it in every batch.")
     part: Literal["train", "held out", "all"] = Field("train", description="The photos that are used.")
     held_out: float = Field(0.1, ge=0, lt=1, description="The share of the photos that is held out.")
+    fold: int = Field(0, ge=0, description="Another number holds out other photos.")
     inverse: Literal["exact", "published"] = Field(
         "exact", description="How composites are made: published runs the filters in reverse order."
     )

@@ -42,7 +42,7 @@ def augment(
 def _jittered(
     photo: NDArray[np.uint8], jitter: tuple[float, float, float, float], random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Factors around 1 for brightness, contrast and saturation, and a turn of the hue, in a random order."""
+    """Brightness, contrast and saturation by factors around 1, a turn of the hue; in any order, rounded once."""
     from torchvision.transforms.v2 import functional
 
     steps = (
@@ -55,9 +55,9 @@ def _jittered(
     order = random.permutation(4)
     if not any(jitter):
         return photo
-    image: Any = torch.from_numpy(photo).permute(2, 0, 1)
+    image: Any = torch.from_numpy(photo).permute(2, 0, 1).float() / 255
     for number in order:
         if jitter[number]:
             image = steps[number](image, drawn[number] + (number < 3))
-    varied: NDArray[np.uint8] = image.permute(1, 2, 0).contiguous().numpy()
+    varied: NDArray[np.uint8] = (image * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
     return varied

@@ -14,9 +14,7 @@ from torch.utils.data import Dataset
 from synthharm.composites.batches import retouch_batch
 from synthharm.errors import SynthharmError
 from synthharm.filters import FilterChain
-from synthharm.filters.filter import region_positions
 from synthharm.filters.inversion import split_arguments
-from synthharm.filters.pixels import mean_weights, weighted_means
 from synthharm.generate.sections import draw_limits, draw_strategy, open_source, selection
 from synthharm.recipe import LiveStream, StoredStream
 from synthharm.sources import Index, build_index
@@ -161,14 +159,10 @@ def published_way(reals: Tensor, masks: Tensor, arguments: Tensor, chain: Filter
         arguments: (N, K), of the filters that are run.
         chain: the filters.
     """
-    images = [reals]
-    weights = mean_weights(chain.statistics, masks, None)
+    backwards = FilterChain(tuple(reversed(chain.filters)), chain.statistics)
     by_filter = split_arguments(chain.filters, arguments)
-    for filter_, argument in zip(reversed(chain.filters), reversed(by_filter), strict=True):
-        known = region_positions(masks) if filter_.needs_positions else None
-        known = weighted_means(images[-1], weights) if filter_.needs_means else known
-        run = filter_.apply(images[-1], argument, known)
-        images.append(run * masks + reals * (1 - masks))
+    flipped = torch.cat([a.reshape(len(a), -1) for a in reversed(by_filter)], dim=1)
+    images = [reals, *backwards.steps(reals, masks, flipped)]
     neutral = torch.tensor([p.neutral for p in chain.parameters], device=reals.device)
     answer = 2 * neutral - arguments
     targets = torch.stack(images[-2::-1], dim=1)

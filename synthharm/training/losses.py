@@ -12,6 +12,7 @@ from synthharm.recipe.training import Loss
 from synthharm.training.batches import Batch
 
 EPSILON = 1e-6  # under the root of Charbonnier's loss
+LEAST = 1e-9  # added to what losses are divided by
 
 
 def batch_loss(
@@ -87,7 +88,7 @@ def weigh(losses: Tensor, weighting: str | Sequence[float]) -> Tensor:
     if weighting == "dynamic":
         rises = torch.cat([losses[:, :1], (losses[:, 1:] - losses[:, :-1].detach()).clamp(min=0)], dim=1)
         total = rises.sum(dim=1)
-        return total / total.detach()
+        return total / (total.detach() + LEAST)
     return (losses * losses.new_tensor(weighting)).sum(dim=1)
 
 

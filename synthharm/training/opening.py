@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from synthharm.files import sha256
 from synthharm.filters import FilterChain
 from synthharm.harmonizer import Harmonizer, HarmonizerConfig
 from synthharm.recipe import LiveStream, StoredStream, TrainingRecipe
@@ -118,5 +119,16 @@ def _open(
     cache: int,
 ) -> dict[str, Samples]:
     return {
-        name: open_samples(section, folder / name, chain, size, seed, cache) for name, section in sections.items()
+        name: open_samples(section, folder / name, chain, size, stream_seed(seed, name), cache)
+        for name, section in sections.items()
     }
+
+
+def stream_seed(seed: int, name: str) -> int:
+    """The seed of a stream: another one for each, so that two of the same photos do not go in step.
+
+    Example:
+        >>> stream_seed(0, "synthetic") != stream_seed(0, "other")
+        True
+    """
+    return int(sha256(f"{seed} {name}".encode())[:15], 16)

@@ -219,8 +219,8 @@ def within_reach(predicted: Tensor, harmonizer: Harmonizer) -> Tensor:
     gradient passes through as if nothing had been limited: else what has once left the range could not come back.
     """
     margin = 0.01 * (harmonizer.high - harmonizer.low)
-    limited = torch.clamp(predicted, harmonizer.low + margin, harmonizer.high - margin)
-    return predicted + (limited - predicted).detach()
+    limited = torch.clamp(predicted.detach(), harmonizer.low + margin, harmonizer.high - margin)
+    return limited + (predicted - predicted.detach())
 
 
 def _validate(folder: Folder, accelerator: Any, parts: Parts, at: _Progress, logs: Logs | None) -> None:

@@ -145,8 +145,8 @@ class LiveSamples:
         held = self.stream.held_out
         if self.stream.part != "all":
             parts = {"train": 1 - held, "held out": held}
-            # Of no seed: what is held out of one training is held out of all.
-            if choose_split(parts, 0, photo.sha256) != self.stream.part:
+            # Not of the seed: what is held out of one training is held out of all.
+            if choose_split(parts, self.stream.fold, photo.sha256) != self.stream.part:
                 return ""
         small = _at_size(photo.pixels, self.size), _mask_at_size(mask, self.size)
         return small if small[1].any() else f"{photo.key}: region {number}: nothing is left of it at {self.size}"
