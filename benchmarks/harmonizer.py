@@ -42,10 +42,10 @@ def recipe_of(name: str, steps: int, options: argparse.Namespace) -> TrainingRec
     """A recipe as it ships, on COCO's photos alone and for so many steps."""
     recipe: dict[str, Any] = yaml.safe_load((RESULTS.parent.parent / "recipes" / RECIPES[name]).read_text())
     recipe["network"] |= {"encoder": options.encoder, "size": options.size, "pretrained": False}
-    here = {"data": str(options.data.resolve()), "held_out": 0.25}
+    here = {"data": str(options.data.resolve()), "held_out": 0.25, "source": {"format": "coco"}}
+    here |= {"select": {"area_share": [0.01, 0.8]}}
     synthetic = recipe["streams"]["synthetic"] | here | {"batch": 16, "part": "train"}
-    held = {"composites": "live", "source": {"format": "coco"}, "part": "held out", "batch": 32}
-    held |= {"select": {"area_share": [0.01, 0.8]}, "draw": {"mode": "difficulty"}, **here}
+    held = {"composites": "live", "part": "held out", "batch": 32, "draw": {"mode": "difficulty"}, **here}
     recipe["streams"] = {"synthetic": synthetic}
     recipe["validation"] = {"streams": {"held_out": held}, "samples": options.samples}
     schedule = recipe["optimizer"]["schedule"]
@@ -72,7 +72,8 @@ def run_training(name: str, steps: int, options: argparse.Namespace) -> dict[str
     with tempfile.TemporaryDirectory() as folder:
         training = train(recipe_of(name, steps, options), folder, device=options.device)
         lines = read_log(Path(folder))
-    steady = [line for line in lines if line["kind"] == "train"][2:] or lines[:1]
+    steps_done = [line for line in lines if line["kind"] == "train"]
+    steady = steps_done[2:] or steps_done
     validations = [line for line in lines if line["kind"] == "validation"]
     return {
         "steps": training.steps,

@@ -41,11 +41,10 @@ def small_recipe(name: str, seed: int, options: argparse.Namespace) -> TrainingR
     recipe: dict[str, Any] = yaml.safe_load((HERE.parent / "recipes" / RECIPES[name]).read_text())
     recipe["network"] |= {"encoder": options.encoder, "size": options.size, "pretrained": False}
     here = {"data": str(options.data.resolve()), "held_out": HELD_OUT, "fold": seed + 1}
+    here |= {"source": {"format": "coco"}, "select": {"area_share": [0.01, 0.8]}}
     recipe["streams"] = {"synthetic": recipe["streams"]["synthetic"] | here | {"batch": 16, "part": "train"}}
     held = {
         "composites": "live",
-        "source": {"format": "coco"},
-        "select": {"area_share": [0.01, 0.8]},
         "part": "held out",
         "draw": {"mode": "difficulty"},
         "batch": 32,

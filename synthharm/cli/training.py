@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,8 @@ def train(
         training = run(recipe, output, overrides=overrides or (), device=device, progress=sys.stderr.isatty())
     except (SynthharmError, OSError) as error:
         fail(error)
+    if int(os.environ.get("RANK", "0")):
+        return  # the first of several processes says it
     for name, figures in training.validation.items():
         untouched = f"{figures['composite_fmse']:.1f} ({figures['composite_psnr']:.2f} dB) of the composites"
         reached = f"fMSE {figures['fmse']:.1f} (PSNR {figures['psnr']:.2f} dB)"

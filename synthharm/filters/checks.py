@@ -39,14 +39,17 @@ def check_generators(generators: torch.Generator | Sequence[torch.Generator], im
 
 def check_values(values: Tensor, columns: Sequence[str], parameters: Sequence[Parameter]) -> None:
     """Refuse arguments (N, K) that are not numbers or that their filters do not accept."""
-    for k, (column, parameter) in enumerate(zip(columns, parameters, strict=True)):
-        outside = ~((values[:, k] >= parameter.low) & (values[:, k] <= parameter.high))
-        if bool(outside.any()):
-            image = int(outside.nonzero()[0])
-            raise ValueError(
-                f"{column} of image {image} is {float(values[image, k])}; "
-                f"{parameter.low} to {parameter.high} is accepted"
-            )
+    found = values.detach()
+    low, high = (found.new_tensor(limits) for limits in zip(*((p.low, p.high) for p in parameters), strict=True))
+    inside = (found >= low) & (found <= high)
+    if bool(inside.all()):  # asked once: a GPU is waited for
+        return
+    column, image = (int(place) for place in (~inside).T.nonzero()[0])
+    parameter = parameters[column]
+    raise ValueError(
+        f"{columns[column]} of image {image} is {float(found[image, column])}; "
+        f"{parameter.low} to {parameter.high} is accepted"
+    )
 
 
 def check_batch(

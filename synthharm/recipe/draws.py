@@ -136,7 +136,8 @@ class ScoresDraw(DrawSection):
             yield ("cells",), "no box with a score reaches into the spans; at least one is accepted"
 
 
-def _mode(value: Any) -> Any:
+def draw_mode(value: Any) -> Any:
+    """The mode of a draw, for choosing its section."""
     return value.get("mode", "span") if isinstance(value, dict) else getattr(value, "mode", "span")
 
 
@@ -146,5 +147,5 @@ Draw = Annotated[
     | Annotated[DifficultyDraw, Tag("difficulty")]
     | Annotated[ReferenceDraw, Tag("reference")]
     | Annotated[ScoresDraw, Tag("scores")],
-    Discriminator(_mode),
+    Discriminator(draw_mode),
 ]

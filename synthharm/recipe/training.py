@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from synthharm.recipe.draws import DifficultyDraw, GamutDraw, ScoresDraw, SpanDraw
+from synthharm.recipe.draws import DifficultyDraw, GamutDraw, ScoresDraw, SpanDraw, draw_mode
 from synthharm.recipe.section import Section, Share
 from synthharm.recipe.sources import Coco, Folder, HuggingFace, IHarmony4, Selection
+
+if TYPE_CHECKING:
+    from synthharm.filters import FilterChain
 
 PAPER = ["temperature", "brightness", "contrast", "saturation", "highlight", "shadow"]
 
@@ -53,16 +57,12 @@ class Augmentation(Section):
     )
 
 
-def _mode(value: Any) -> Any:
-    return value.get("mode", "span") if isinstance(value, dict) else getattr(value, "mode", "span")
-
-
 LiveDraw = Annotated[
     Annotated[SpanDraw, Tag("span")]
     | Annotated[GamutDraw, Tag("gamut")]
     | Annotated[DifficultyDraw, Tag("difficulty")]
     | Annotated[ScoresDraw, Tag("scores")],
-    Discriminator(_mode),
+    Discriminator(draw_mode),
 ]
 
 
@@ -100,6 +100,8 @@ class LiveStream(Section):
             raise PydanticCustomError("agree", "part is held out, and held_out is 0: no photo is in it")
         if self.inverse == "published" and not isinstance(self.draw, SpanDraw):
             raise PydanticCustomError("agree", "the published way of making composites draws by span")
+        if self.inverse == "published" and {"unrecoverable", "recovery"} & self.draw.model_fields_set:
+            raise PydanticCustomError("agree", "the published way draws whatever it costs; draw takes no limits")
         if self.inverse == "published" and self.made == "by workers" and "made" in self.model_fields_set:
             raise PydanticCustomError("agree", "the published way makes composites on the device")
         return self
@@ -138,6 +140,13 @@ class Loss(Section):
     least_pixels: int = Field(0, ge=0, description="A smaller region's loss is spread over so many pixels.")
     stored: Weight = Field(10.0, description="Weight of the final image where no arguments are known.")
     arguments: Weight = Field(0.0, description="Weight of the arguments' own error, in spans.")
+
+    @field_validator("squared")
+    @classmethod
+    def _compares(cls, value: float, info: ValidationInfo) -> float:
+        if not value and not info.data.get("charbonnier", 1):
+            raise PydanticCustomError("agree", "charbonnier or squared above 0 is accepted")
+        return value
 
     @field_validator("weighting")
     @classmethod
@@ -181,19 +190,30 @@ class Optimizer(Section):
     )
 
 
-class Validation(Section):
-    """What the best checkpoint is chosen by: the mean foreground MSE on samples that stay the same."""
-
-    streams: dict[str, Stream] = Field(min_length=1, description="By name; none of them is trained on.")
-    samples: Count = Field(256, description="Of each stream.")
-    every: Count = Field(1, description="Epochs between two validations.")
-
-
 def _some(value: dict[str, Any]) -> dict[str, Any]:
     for name in value:
         if not name.replace("_", "").isalnum():
             raise PydanticCustomError("agree", "{name} is no name for a stream", {"name": repr(name)})
     return value
+
+
+Streams = Annotated[dict[str, Stream], Field(min_length=1), AfterValidator(_some)]
+
+
+class Validation(Section):
+    """What the best checkpoint is chosen by: the mean foreground MSE on samples that stay the same."""
+
+    streams: Streams = Field(description="By name; none of them is trained on.")
+    samples: Count = Field(256, description="Of each stream.")
+    every: Count = Field(1, description="Epochs between two validations.")
+
+    @field_validator("streams")
+    @classmethod
+    def _stay_the_same(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if varied := [name for name, stream in value.items() if "augmentation" in stream.model_fields_set]:
+            problem = f"{varied[0]} has an augmentation; what is validated on is not varied"
+            raise PydanticCustomError("agree", "{problem}", {"problem": problem})
+        return value
 
 
 class TrainingRecipe(Section):
@@ -210,47 +230,72 @@ class TrainingRecipe(Section):
 
     seed: int = Field(0, ge=0, lt=2**63, description="Of weights, draws and order.")
     network: Network = Network()
-    streams: Annotated[dict[str, Stream], AfterValidator(_some)] = Field(
-        min_length=1, description="What a batch is made of, by name."
-    )
+    streams: Streams = Field(description="What a batch is made of, by name.")
     validation: Validation
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
     epochs: Count = Field(60, description="How long.")
     steps_per_epoch: Count | None = Field(
-        None, description="Batches; by default so many that each stream's regions come once at least."
+        None, description="Batches; by default as many samples as the largest stream has regions."
     )
     ema: float | None = Field(None, gt=0, lt=1, description="Decay of the averaged weights that are kept.")
     precision: Literal["float32", "bf16"] = Field("float32", description="Of the network; filters are float32.")
     compile: bool = Field(False, description="Compile the network with torch.compile.")
     channels_last: bool = Field(False, description="Keep the colours of a pixel together in memory.")
     workers: int = Field(2, ge=0, le=256, description="Processes that make batches.")
-    cache: int = Field(512, ge=0, description="Megabytes of read photos that each of them keeps.")
+    cache: int = Field(
+        512,
+        ge=0,
+        description="Megabytes of photos, at the network's size, that each stream keeps in each process.",
+    )
     log_every: Count = Field(10, description="Steps between two lines of the log.")
     save_every: Count = Field(500, description="Steps between two states to continue from.")
 
     @model_validator(mode="after")
-    def _columns_agree(self) -> TrainingRecipe:
+    def _agrees(self) -> TrainingRecipe:
         from synthharm.filters import FilterChain
 
-        network, weighting = self.network, self.loss.weighting
+        network, problems = self.network, list(self._leaks())
         if network.checkpoint is None:
-            chain = FilterChain(network.filters, network.statistics)
-            if isinstance(weighting, list) and len(weighting) != len(chain.filters):
-                found = f"loss.weighting has {len(weighting)} weights; {len(chain.filters)} are accepted"
-                raise PydanticCustomError("chain", "{problem}", {"problem": found})
-            for group in (self.streams, self.validation.streams):
-                for name, stream in group.items():
-                    self._check_spans(name, stream, chain)
+            problems += self.misfits(FilterChain(network.filters, network.statistics))
+        if problems:
+            raise PydanticCustomError("chain", "{problem}", {"problem": "; ".join(problems)})
         return self
 
-    @staticmethod
-    def _check_spans(name: str, stream: LiveStream | StoredStream, chain: Any) -> None:
-        from synthharm.filters import FilterChain
+    def misfits(self, chain: FilterChain) -> list[str]:
+        """What in the recipe does not fit the chain whose arguments are predicted."""
+        found, weighting = [], self.loss.weighting
+        if isinstance(weighting, list) and len(weighting) != len(chain.filters):
+            found.append(f"loss.weighting has {len(weighting)} weights; {len(chain.filters)} are accepted")
+        for place, group in (("", self.streams), ("validation.", self.validation.streams)):
+            for name, stream in group.items():
+                if isinstance(stream, LiveStream):
+                    found += [f"{place}streams.{name}.{problem}" for problem in _stream_misfits(stream, chain)]
+        return found
 
-        if isinstance(stream, LiveStream):
-            try:
-                FilterChain(chain.filters, chain.statistics, stream.spans)
-            except ValueError as error:
-                problem = f"stream {name}: {error}"
-                raise PydanticCustomError("chain", "{problem}", {"problem": problem}) from error
+    def _leaks(self) -> Iterator[str]:
+        """What is validated on may not be trained on."""
+        for name, held in self.validation.streams.items():
+            for other, trained in self.streams.items():
+                if not isinstance(held, LiveStream) or not isinstance(trained, LiveStream):
+                    continue
+                same = (held.data, held.source) == (trained.data, trained.source)
+                apart = (held.part, trained.part) == ("held out", "train")
+                if same and not (apart and (held.held_out, held.fold) == (trained.held_out, trained.fold)):
+                    yield (
+                        f"validation.streams.{name} may have photos of streams.{other}; of the same source, part: "
+                        "held out there and part: train here are accepted, with the same held_out and fold"
+                    )
+
+
+def _stream_misfits(stream: LiveStream, chain: FilterChain) -> Iterator[str]:
+    from synthharm.filters import FilterChain
+
+    try:
+        own = FilterChain(chain.filters, chain.statistics, stream.spans)
+    except ValueError as error:
+        yield f"spans: {error}"
+        return
+    if isinstance(stream.draw, ScoresDraw):
+        for keys, problem in stream.draw.misfits(own):
+            yield f"draw.{'.'.join(map(str, keys))}: {problem}"

@@ -18,7 +18,7 @@ from synthharm.filters.inversion import split_arguments
 from synthharm.generate.sections import draw_limits, draw_strategy, open_source, selection
 from synthharm.recipe import LiveStream, StoredStream
 from synthharm.sources import Index, build_index
-from synthharm.training.samples import LiveSamples, Sample, Samples, StoredSamples, open_stored
+from synthharm.training.samples import Kept, LiveSamples, Sample, Samples, StoredSamples, open_stored
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ def open_samples(
         SynthharmError: its data cannot be read, or holds nothing that can be used.
     """
     if isinstance(section, StoredStream):
-        return open_stored(section, chain, size, seed)
+        return open_stored(section, chain, size, seed, cache)
     own = FilterChain(chain.filters, chain.statistics, section.spans)
     index = build_index(open_source(section), folder, select=selection(section))
     check_regions(section, index)
-    return LiveSamples(section, index, own, size, seed, cache)
+    return LiveSamples(section, index, own, size, seed, Kept.within(cache, size))
 
 
 def finish_part(part: Part, section: LiveStream | StoredStream, chain: FilterChain, device: torch.device) -> Batch:

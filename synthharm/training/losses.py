@@ -89,6 +89,8 @@ def weigh(losses: Tensor, weighting: str | Sequence[float]) -> Tensor:
         rises = torch.cat([losses[:, :1], (losses[:, 1:] - losses[:, :-1].detach()).clamp(min=0)], dim=1)
         total = rises.sum(dim=1)
         return total / (total.detach() + LEAST)
+    if len(weighting) != losses.shape[1]:
+        raise ValueError(f"{len(weighting)} weights for {losses.shape[1]} filters; one for each is accepted")
     return (losses * losses.new_tensor(weighting)).sum(dim=1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from synthharm.errors import SynthharmError
 from synthharm.files import sha256
 from synthharm.filters import FilterChain
 from synthharm.harmonizer import Harmonizer, HarmonizerConfig
@@ -44,6 +45,10 @@ class Parts:
     held: dict[str, HeldOut]
     steps_per_epoch: int
 
+    def digests(self) -> dict[str, str]:
+        """By stream, what tells whether its data are still the same."""
+        return {name: samples.digest for name, (samples, _) in self.streams.items()}
+
     @property
     def chain(self) -> FilterChain:
         """The filters whose arguments are predicted."""
@@ -56,13 +61,22 @@ class Parts:
         return kept
 
 
-def open_parts(recipe: TrainingRecipe, folder: Folder, accelerator: Any) -> Parts:
+def open_parts(recipe: TrainingRecipe, folder: Folder, accelerator: Any, begun: bool) -> Parts:
     """Build what a recipe describes.
+
+    Args:
+        recipe: the recipe.
+        folder: of the training.
+        accelerator: of this process.
+        begun: whether there is a state to go on from, whose weights take the place of pretrained ones.
 
     Raises:
         SynthharmError: weights that cannot be had, or data that cannot be used.
     """
-    harmonizer = build_network(recipe.network)
+    section = recipe.network.model_copy(update={"pretrained": False}) if begun else recipe.network
+    harmonizer = build_network(section)
+    if misfits := recipe.misfits(harmonizer.chain):
+        raise SynthharmError(f"the recipe does not fit {recipe.network.checkpoint}: {'; '.join(misfits)}")
     size = harmonizer.config.size
     work = folder.path / WORK / str(accelerator.process_index)
     opened = _open(recipe.streams, work / "train", harmonizer.chain, size, recipe.seed, recipe.cache)
@@ -89,19 +103,23 @@ def open_parts(recipe: TrainingRecipe, folder: Folder, accelerator: Any) -> Part
 
 
 def build_network(section: Network) -> Harmonizer:
-    """The network that a recipe trains, from its checkpoint or anew. Raises SynthharmError."""
+    """The network that a recipe trains, from its checkpoint or anew.
+
+    Raises:
+        SynthharmError: weights that cannot be had, or an encoder that does not run at the size.
+    """
     if section.checkpoint is not None:
         return Harmonizer.from_pretrained(section.checkpoint)
-    return Harmonizer(
-        HarmonizerConfig(
-            section.encoder,
-            tuple(section.filters),
-            section.statistics,
-            section.size,
-            section.cascade,
-            section.pretrained,
-        )
-    )
+    names, settings = tuple(section.filters), (section.statistics, section.size, section.cascade)
+    harmonizer = Harmonizer(HarmonizerConfig(section.encoder, names, *settings, section.pretrained))
+    seen = torch.zeros(1, 3, section.size, section.size)
+    try:
+        with torch.no_grad():
+            harmonizer.eval()(seen, seen[:, :1])
+    except (RuntimeError, AssertionError, ValueError) as error:
+        found = f"the encoder {section.encoder} does not run at {section.size} x {section.size}: {error}"
+        raise SynthharmError(f"network: {found}") from error
+    return harmonizer
 
 
 def build_optimizer(harmonizer: Harmonizer, section: Optimizer) -> torch.optim.Optimizer:

@@ -6,10 +6,10 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -77,9 +77,19 @@ def train(
     folder = Folder(Path(output))
     accelerator = _accelerator(recipe, device)
     if not accelerator.is_main_process:
-        return _run(recipe, folder, accelerator, False)
+        accelerator.wait_for_everyone()  # until the folder is claimed
+        return _finished(folder) or _run(recipe, folder, accelerator, False)
     with folder.claimed(recipe):
-        return _run(recipe, folder, accelerator, progress)
+        accelerator.wait_for_everyone()
+        return _finished(folder) or _run(recipe, folder, accelerator, progress)
+
+
+def _finished(folder: Folder) -> Training | None:
+    """What an earlier run came to, if it came to its end."""
+    summary = folder.read_summary()
+    if summary is None:
+        return None
+    return Training(folder.path, summary["steps"], summary["best_step"], summary["validation"])
 
 
 def _accelerator(recipe: TrainingRecipe, device: str) -> Any:
@@ -110,105 +120,101 @@ class _Progress:
     step: int = 0
     best_step: int = 0
     best: float = math.inf
-    best_figures: dict[str, dict[str, float]] | None = None
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the steps of a training need; `logs` are the main process's alone."""
+
+    recipe: TrainingRecipe
+    folder: Folder
+    accelerator: Any
+    parts: Parts
+    at: _Progress
+    logs: Logs | None
+
+    @property
+    def total(self) -> int:
+        """How many steps there are."""
+        return self.recipe.epochs * self.parts.steps_per_epoch
 
 
 def _run(recipe: TrainingRecipe, folder: Folder, accelerator: Any, progress: bool) -> Training:
     torch.manual_seed(recipe.seed)
-    parts = open_parts(recipe, folder, accelerator)
-    at = _restore(folder, parts)
-    total = recipe.epochs * parts.steps_per_epoch
+    state = folder.load_state()
+    parts = open_parts(recipe, folder, accelerator, begun=state is not None)
+    at = _Progress() if state is None else _restore(folder, parts, state)
     logs = Logs(folder.path, at.step) if accelerator.is_main_process else None
-    steps = Steps(parts.streams, accelerator.process_index, accelerator.num_processes)
+    run = _Run(recipe, folder, accelerator, parts, at, logs)
     loader = DataLoader(
-        steps,
+        Steps(parts.streams, accelerator.process_index, accelerator.num_processes),
         batch_size=None,
-        sampler=range(at.step, total),
+        sampler=range(at.step, run.total),
         num_workers=recipe.workers,
         pin_memory=accelerator.device.type == "cuda",
         prefetch_factor=4 if recipe.workers else None,
         generator=torch.Generator(),  # or each start of the workers would draw from the network's own
     )
     try:
-        with progress_bar(total, at.step, progress) as show:
-            _loop(recipe, folder, accelerator, parts, loader, at, logs, show)
+        with progress_bar(run.total, at.step, progress) as show:
+            _loop(run, loader, show)
     finally:
         if logs is not None:
             logs.close()
-    assert at.best_figures is not None
-    training = Training(folder.path, total, at.best_step, at.best_figures)
     if accelerator.is_main_process:
-        found = {"steps": total, "best_step": at.best_step, "validation": at.best_figures}
+        found = {"steps": run.total, "best_step": at.best_step, "validation": at.figures}
         write_atomically(folder.path / SUMMARY, json_text(found))
         shutil.rmtree(folder.path / WORK, ignore_errors=True)
     accelerator.end_training()
-    return training
+    return Training(folder.path, run.total, at.best_step, at.figures)
 
 
-def _loop(
-    recipe: TrainingRecipe,
-    folder: Folder,
-    accelerator: Any,
-    parts: Parts,
-    loader: DataLoader[dict[str, Part]],
-    at: _Progress,
-    logs: Logs | None,
-    show: Any,
-) -> None:
-    total = recipe.epochs * parts.steps_per_epoch
+def _loop(run: _Run, loader: DataLoader[dict[str, Part]], show: Callable[[int, str], None]) -> None:
+    recipe, parts, at, device = run.recipe, run.parts, run.at, run.accelerator.device
     clock = _Clock()
     for raw in loader:
         clock.waited()
-        rate = rate_at(at.step, total, parts.steps_per_epoch, recipe.optimizer)
-        batch = join(
-            [
-                finish_part(raw[name], recipe.streams[name], parts.chain, accelerator.device)
-                for name in recipe.streams
-            ]
-        )
-        figures = _step(recipe, folder, accelerator, parts, batch, rate, at.step)
+        batch = join([finish_part(raw[n], stream, parts.chain, device) for n, stream in recipe.streams.items()])
+        rate = rate_at(at.step, run.total, parts.steps_per_epoch, recipe.optimizer)
+        figures = _step(run, batch, rate)
         at.step += 1
-        clock.images += len(batch.known) * accelerator.num_processes
-        last = at.step == total
-        if logs is not None and (at.step % recipe.log_every == 0 or last):
+        clock.images += len(batch.known) * run.accelerator.num_processes
+        last = at.step == run.total
+        if run.logs is not None and (at.step % recipe.log_every == 0 or last):
             line = {name: float(value) for name, value in figures.items()}
-            logs.write("train", at.step, {**line, "rate": rate, **clock.figures()})
+            run.logs.write("train", at.step, {**line, "rate": rate, **clock.figures()})
             show(at.step, f"loss {line['loss']:.3f}  final {line['final']:.4f}")
         epochs, inside = divmod(at.step, parts.steps_per_epoch)
-        if not inside and (epochs % recipe.validation.every == 0 or last):
-            _validate(folder, accelerator, parts, at, logs)
+        validated = not inside and (epochs % recipe.validation.every == 0 or last)
+        if validated:
+            _validate(run)
             clock = _Clock()
-        if accelerator.is_main_process and (at.step % recipe.save_every == 0 or last):
-            _save(folder, parts, at)
+        # After each validation too: else `best` could be of a step that a run which goes on has not come to.
+        if run.logs is not None and (validated or at.step % recipe.save_every == 0):
+            _save(run)
         clock.worked()
 
 
-def _step(
-    recipe: TrainingRecipe,
-    folder: Folder,
-    accelerator: Any,
-    parts: Parts,
-    batch: Batch,
-    rate: float,
-    step: int,
-) -> dict[str, Tensor]:
+def _step(run: _Run, batch: Batch, rate: float) -> dict[str, Tensor]:
     """One change of the weights; what it was made by."""
+    recipe, parts = run.recipe, run.parts
     for group in parts.optimizer.param_groups:
         group["lr"] = rate
-    seen = batch.composites
-    if recipe.channels_last:
-        seen = seen.contiguous(memory_format=torch.channels_last)
-    predicted = parts.network(seen, batch.masks).float()
+    predicted = parts.network(batch.composites, batch.masks).float()
+    if not bool(torch.isfinite(predicted).all()):
+        _stop(run, batch, predicted.detach(), "what the network predicts is not finite")
     loss, figures = batch_loss(within_reach(predicted, parts.harmonizer), batch, parts.chain, recipe.loss)
-    accelerator.backward(loss)
+    run.accelerator.backward(loss)
     clip = recipe.optimizer.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(parts.harmonizer.parameters(), clip)
     if not bool(torch.isfinite(loss.detach() + norm)):
-        _stop(folder, batch, predicted.detach(), step, float(loss.detach()), float(norm))
+        found = f"the loss is {float(loss.detach())} and the norm of its gradient {float(norm)}"
+        _stop(run, batch, predicted.detach(), found)
     parts.optimizer.step()
     parts.optimizer.zero_grad(set_to_none=True)
     if parts.average is not None:
-        parts.average.update(parts.harmonizer, step + 1)
+        parts.average.update(parts.harmonizer, run.at.step + 1)
     return {"loss": loss.detach(), **figures, "gradient": norm}
 
 
@@ -223,66 +229,71 @@ def within_reach(predicted: Tensor, harmonizer: Harmonizer) -> Tensor:
     return limited + (predicted - predicted.detach())
 
 
-def _validate(folder: Folder, accelerator: Any, parts: Parts, at: _Progress, logs: Logs | None) -> None:
-    if logs is not None:
-        kept = parts.kept
+def _validate(run: _Run) -> None:
+    from accelerate.utils import broadcast_object_list
+
+    at = run.at
+    if run.logs is not None:
+        kept = run.parts.kept
         was_training = kept.training
         kept.eval()
-        figures, pictures = validate(kept, parts.held)
-        logs.write("validation", at.step, figures)
-        logs.show("validation", pictures, at.step)
-        reached = mean_fmse(figures)
-        kept.save_pretrained(folder.path / LAST)
-        if reached < at.best or at.best_figures is None:
-            at.best, at.best_step, at.best_figures = reached, at.step, figures
-            kept.save_pretrained(folder.path / BEST)
+        figures, pictures = validate(kept, run.parts.held)
         kept.train(was_training)
-    accelerator.wait_for_everyone()
-    if at.best_figures is None:
-        at.best_figures = {}  # in the other processes
+        run.logs.write("validation", at.step, figures)
+        run.logs.show("validation", pictures, at.step)
+        kept.save_pretrained(run.folder.path / LAST)
+        if mean_fmse(figures) < at.best:
+            at.best, at.best_step, at.figures = mean_fmse(figures), at.step, figures
+            kept.save_pretrained(run.folder.path / BEST)
+    at.best, at.best_step, at.figures = broadcast_object_list([at.best, at.best_step, at.figures])
 
 
-def _save(folder: Folder, parts: Parts, at: _Progress) -> None:
+def _save(run: _Run) -> None:
+    at, parts = run.at, run.parts
     state: dict[str, Any] = {
         "step": at.step,
         "best": at.best,
         "best_step": at.best_step,
-        "best_figures": at.best_figures,
+        "figures": at.figures,
+        "data": parts.digests(),
+        "steps_per_epoch": parts.steps_per_epoch,
         "weights": parts.harmonizer.state_dict(),
         "optimizer": parts.optimizer.state_dict(),
         "random": torch.get_rng_state(),
     }
     if parts.average is not None:
         state["average"] = parts.average.module.state_dict()
-    folder.save_state(state)
+    run.folder.save_state(state)
 
 
-def _restore(folder: Folder, parts: Parts) -> _Progress:
-    state = folder.load_state()
-    if state is None:
-        return _Progress()
+def _restore(folder: Folder, parts: Parts, state: dict[str, Any]) -> _Progress:
     try:
+        changed = [name for name, digest in parts.digests().items() if state["data"][name] != digest]
+        if changed or state["steps_per_epoch"] != parts.steps_per_epoch:
+            raise ValueError(f"the data of streams.{', streams.'.join(changed)} have changed since")
         parts.harmonizer.load_state_dict(state["weights"])
         parts.optimizer.load_state_dict(state["optimizer"])
         if parts.average is not None:
             parts.average.module.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
-        return _Progress(state["step"], state["best_step"], state["best"], state["best_figures"])
+        return _Progress(state["step"], state["best_step"], state["best"], state["figures"])
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise SynthharmError(f"{folder.path}: its state does not fit the recipe: {error}") from error
+        raise SynthharmError(f"{folder.path}: its state does not fit what is to be trained: {error}") from error
 
 
-def _stop(folder: Folder, batch: Batch, predicted: Tensor, step: int, loss: float, norm: float) -> None:
+def _stop(run: _Run, batch: Batch, predicted: Tensor, found: str) -> NoReturn:
     """Save a batch that led to nothing finite, and raise SynthharmError."""
     from safetensors.torch import save
 
+    step, processes = run.at.step + 1, run.accelerator.num_processes
     tensors = {name: value.cpu().contiguous() for name, value in vars(batch).items()}
     tensors["predicted"] = predicted.cpu().contiguous()
-    path = folder.path / STOPPED / f"batch_{step + 1}.safetensors"
+    own = f"_of_process_{run.accelerator.process_index}" if processes > 1 else ""
+    path = run.folder.path / STOPPED / f"batch_{step}{own}.safetensors"
     write_atomically(path, save(tensors))
     raise SynthharmError(
-        f"step {step + 1}: the loss is {loss} and the norm of its gradient {norm}; the batch and what was "
-        f"predicted are in {path}. A smaller optimizer.rate, or optimizer.clip, may help; the last state is kept"
+        f"step {step}: {found}; the batch and what was predicted are in {path}. A smaller optimizer.rate, or "
+        "optimizer.clip, may help; the last state is kept"
     )
 
 

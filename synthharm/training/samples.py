@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from synthharm.composites.batches import retouch_batch
 from synthharm.errors import SynthharmError, Unusable
 from synthharm.evaluation.pairs import Pairs, open_pairs
+from synthharm.files import sha256
 from synthharm.filters import FilterChain
 from synthharm.generate.plan import choose_split, shuffled, stream
 from synthharm.generate.sections import draw_limits, draw_strategy, open_source
@@ -54,6 +57,11 @@ class Samples(Protocol):
         """How many different regions there are, or about as many."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """What tells whether they are still the same."""
+        ...
+
     def sample(self, place: int, varied: bool) -> Sample:
         """The sample at a place, 0 and on, augmented if `varied`.
 
@@ -61,6 +69,37 @@ class Samples(Protocol):
             SynthharmError: no usable one was found.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was read, kept up to a number of entries that hold images. The first ones stay.
+
+    Args:
+        room: how many.
+        images: by number.
+        reasons: by number, why there is nothing; they take no room.
+    """
+
+    room: int
+    images: dict[int, Any] = field(default_factory=dict, repr=False)
+    reasons: dict[int, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def within(cls, megabytes: int, size: int) -> Kept:
+        """Room for entries of up to 7 bytes for each of size x size pixels."""
+        return cls(megabytes * 2**20 // (7 * size**2))
+
+    def get(self, number: int, load: Callable[[int], Any]) -> Any:
+        """What is loaded for a number, images or a text that says why there are none; loaded where not kept."""
+        if number in self.images:
+            return self.images[number]
+        found = self.reasons[number] if number in self.reasons else load(number)
+        if isinstance(found, str):
+            self.reasons[number] = found
+        elif len(self.images) < self.room:
+            self.images[number] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -75,7 +114,7 @@ class LiveSamples:
         chain: the network's.
         size: S.
         seed: of all draws.
-        cache: megabytes of photos that are kept at size S.
+        kept: photos and masks that were read.
     """
 
     stream: LiveStream
@@ -83,10 +122,7 @@ class LiveSamples:
     chain: FilterChain
     size: int
     seed: int
-    cache: int
-    _kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]] | str] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    kept: Kept
 
     @cached_property
     def source(self) -> Source:
@@ -97,6 +133,11 @@ class LiveSamples:
     def regions(self) -> int:
         """Of the part in use, by its share."""
         return max(1, round(self.index.regions * self._share))
+
+    @property
+    def digest(self) -> str:
+        """See `Samples`."""
+        return self.index.digest
 
     @property
     def _share(self) -> float:
@@ -130,12 +171,8 @@ class LiveSamples:
 
     def _read(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
         """A region's photo and mask at size S, or why there is none; an empty text for another part's."""
-        if number not in self._kept:
-            found = self._load(number)
-            if len(self._kept) * self.size**2 * 4 >= self.cache * 2**20 and not isinstance(found, str):
-                return found
-            self._kept[number] = found
-        return self._kept[number]
+        found: tuple[NDArray[np.uint8], NDArray[np.uint8]] | str = self.kept.get(number, self._load)
+        return found
 
     def _load(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
         try:
@@ -180,6 +217,7 @@ class StoredSamples:
         chain: the network's.
         size: S.
         seed: of the order, and of how samples are varied.
+        kept: pairs that were read.
     """
 
     stream: StoredStream
@@ -187,40 +225,48 @@ class StoredSamples:
     chain: FilterChain
     size: int
     seed: int
+    kept: Kept
 
     @property
     def regions(self) -> int:
         """How many pairs there are."""
         return len(self.pairs)
 
+    @property
+    def digest(self) -> str:
+        """See `Samples`."""
+        return sha256("\n".join(self.pairs.names).encode())
+
     def sample(self, place: int, varied: bool) -> Sample:
         """See `Samples`."""
         trouble = ""
         for attempt in range(ATTEMPTS):
-            number = self._number(place, attempt)
-            try:
-                pair = self.pairs[number]
-            except Unusable as error:
-                trouble = str(error)
+            found = self.kept.get(self._number(place, attempt), self._load)
+            if isinstance(found, str):
+                trouble = found
                 continue
-            if pair.real is None:
-                raise SynthharmError(f"{self.stream.data}: {pair.name} has no real image to train towards")
-            mask = _mask_at_size(np.where(pair.mask >= HALF, 255, 0).astype(np.uint8), self.size)
-            if not mask.any():
-                trouble = f"{pair.name}: nothing is left of its region at {self.size}"
-                continue
-            images: tuple[NDArray[np.uint8], ...] = (
-                _at_size(pair.real, self.size),
-                mask,
-                _at_size(pair.composite, self.size),
-            )
+            images, arguments = found
             if varied:
                 images = augment(images, self.stream.augmentation, stream(self.seed, VARY, place, attempt))
             real, mask, composite = images
-            return Sample(real, mask, composite, self._arguments(pair.chain, pair.arguments), 0)
+            return Sample(real, mask, composite, arguments, 0)
         raise SynthharmError(
             f"{self.stream.data}: none of {ATTEMPTS} pairs tried can be used; the last: {trouble}"
         )
+
+    def _load(self, number: int) -> tuple[tuple[NDArray[np.uint8], ...], NDArray[np.float32]] | str:
+        """A pair's real image, mask and composite at size S with its arguments, or why there is none."""
+        try:
+            pair = self.pairs[number]
+        except Unusable as error:
+            return str(error)
+        if pair.real is None:
+            raise SynthharmError(f"{self.stream.data}: {pair.name} has no real image to train towards")
+        mask = _mask_at_size(np.where(pair.mask >= HALF, 255, 0).astype(np.uint8), self.size)
+        if not mask.any():
+            return f"{pair.name}: nothing is left of its region at {self.size}"
+        images = (_at_size(pair.real, self.size), mask, _at_size(pair.composite, self.size))
+        return images, self._arguments(pair.chain, pair.arguments)
 
     def _number(self, place: int, attempt: int) -> int:
         count = len(self.pairs)
@@ -229,10 +275,14 @@ class StoredSamples:
         return int(shuffled(self.seed, TURN, place // count, count)[place % count])
 
     def _arguments(self, chain: FilterChain | None, known: dict[str, float] | None) -> NDArray[np.float32]:
-        """The true arguments where they are of the network's chain, else NaN."""
+        """The true arguments where they are of the network's chain and hold for the resized image, else NaN.
+
+        Filters that go by positions see others once an image is squashed, turned or mirrored.
+        """
         same = (
             known is not None
             and chain is not None
+            and not chain.needs_positions
             and chain.columns == self.chain.columns
             and chain.statistics == self.chain.statistics
         )
@@ -251,18 +301,16 @@ def uniform_offsets(chain: FilterChain, generator: torch.Generator) -> NDArray[n
     return drawn
 
 
-def open_stored(section: StoredStream, chain: FilterChain, size: int, seed: int) -> StoredSamples:
+def open_stored(section: StoredStream, chain: FilterChain, size: int, seed: int, cache: int) -> StoredSamples:
     """The samples of a stored stream.
 
     Raises:
         SynthharmError: nothing that could be read is there.
     """
-    from pathlib import Path
-
     pairs = open_pairs(Path(section.data), section.split)
     if not len(pairs):
         raise SynthharmError(f"{section.data}: no pair is in the split {section.split!r}")
-    return StoredSamples(section, pairs, chain, size, seed)
+    return StoredSamples(section, pairs, chain, size, seed, Kept.within(cache, size))
 
 
 def _at_size(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

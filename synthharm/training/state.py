@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from synthharm.errors import SynthharmError
-from synthharm.files import ASIDE, write_atomically
+from synthharm.files import ASIDE, parse_json, write_atomically
 from synthharm.recipe import TrainingRecipe
 from synthharm.yamlfile import dump_yaml, parse_yaml
 
@@ -31,10 +31,18 @@ class Folder:
 
     path: Path
 
-    @property
-    def finished(self) -> bool:
-        """Whether the training came to its end."""
-        return (self.path / SUMMARY).is_file()
+    def read_summary(self) -> dict[str, Any] | None:
+        """What the training came to, or None before its end. Raises SynthharmError where it cannot be read."""
+        path = self.path / SUMMARY
+        if not path.is_file():
+            return None
+        try:
+            summary = parse_json(path.read_bytes())
+            if not isinstance(summary, dict) or set(summary) != {"steps", "best_step", "validation"}:
+                raise ValueError(f"it holds {summary!r}")
+        except (OSError, ValueError) as error:
+            raise SynthharmError(f"{path}: is not the summary of a training: {error}") from error
+        return summary
 
     @contextmanager
     def claimed(self, recipe: TrainingRecipe) -> Iterator[None]:
@@ -93,7 +101,7 @@ class Folder:
         return state
 
     def _is_free(self) -> bool:
-        return self.path.is_dir() and all(path.name == LOCK for path in self.path.iterdir())
+        return self.path.is_dir() and all(path.name == LOCK or path.match(ASIDE) for path in self.path.iterdir())
 
     def _refuse_differences(self, recipe: TrainingRecipe) -> None:
         path = self.path / RECIPE
@@ -112,7 +120,8 @@ class Folder:
 def _differences(found: Any, wanted: Any, place: str) -> Iterator[str]:
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in dict.fromkeys([*found, *wanted]):
-            if key != "data" and not (place == "" and key in FREE):
+            is_root = key == "data" and isinstance(found.get(key), str)
+            if not is_root and not (place == "" and key in FREE):
                 yield from _differences(found.get(key), wanted.get(key), f"{place}.{key}".lstrip("."))
     elif found != wanted:
         yield f"{place} is {wanted!r} and was {found!r}"

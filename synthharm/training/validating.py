@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from synthharm.errors import SynthharmError
 from synthharm.harmonizer import Harmonizer
 from synthharm.metrics import psnr
 from synthharm.recipe import LiveStream, StoredStream
@@ -53,8 +54,7 @@ def validate(harmonizer: Harmonizer, held: Mapping[str, HeldOut]) -> tuple[dict[
         found: list[dict[str, Tensor]] = []
         for part in stream.parts:
             batch = finish_part(part, stream.section, harmonizer.chain, device)
-            with torch.no_grad():
-                images, arguments = harmonizer.harmonize(batch.composites, batch.masks)
+            images, arguments = _harmonize(harmonizer, batch)
             found.append(_measured(images, arguments, batch, harmonizer))
             if len(rows) < PANELS:
                 rows += _panels(images, batch)[: PANELS - len(rows)]
@@ -65,6 +65,15 @@ def validate(harmonizer: Harmonizer, held: Mapping[str, HeldOut]) -> tuple[dict[
         if len(known):
             figures[name]["arguments"] = float(known.double().mean())
     return figures, torch.cat(rows, dim=1)
+
+
+def _harmonize(harmonizer: Harmonizer, batch: Batch) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        predicted = harmonizer(batch.composites, batch.masks)
+        if not bool(predicted.isfinite().all()):
+            raise SynthharmError("validation: what the network predicts is not finite; the last state is kept")
+        arguments = torch.clamp(predicted, harmonizer.low, harmonizer.high)
+        return harmonizer.chain.apply(batch.composites, batch.masks, arguments), arguments
 
 
 def mean_fmse(figures: Mapping[str, Mapping[str, float]]) -> float:

@@ -14,9 +14,11 @@ from torch.utils.data import DataLoader
 
 from synthharm.errors import SynthharmError
 from synthharm.filters import FilterChain
+from synthharm.generate import generate
 from synthharm.recipe.training import LiveStream, StoredStream
 from synthharm.training.batches import Batch, Part, Steps, finish_part, join, open_samples, published_way
-from synthharm.training.samples import LiveSamples
+from synthharm.training.opening import stream_seed
+from synthharm.training.samples import Kept, LiveSamples
 
 CHAIN = FilterChain.paper()
 CPU = torch.device("cpu")
@@ -145,6 +147,35 @@ def test_stored_pairs_keep_what_is_known_of_them(tmp_path: Path, stored: Path) -
     assert float(error.abs().mean()) < 0.5 * float((batch.composites - batch.reals).abs().mean())
     others = open_samples(section, tmp_path, FilterChain(["exposure"]), 48, 0, 64)
     assert bool(np.isnan(others.sample(0, False).arguments).all())
+
+
+def test_arguments_by_position_are_not_known_once_an_image_is_turned(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    lines = ("samples: 2", f"data: {live()['data']}", "source: {format: coco}", "writer: {format: folder}")
+    recipe.write_text("\n".join([*lines, "chain: {filters: [exposure, shading]}"]))
+    generate(recipe, tmp_path / "dataset")
+    section = StoredStream(composites="stored", data=str(tmp_path / "dataset"), split=None, batch=2)
+    own = open_samples(section, tmp_path, FilterChain(["exposure", "shading"]), 48, 0, 64)
+    assert bool(np.isnan(own.sample(0, True).arguments).all())
+
+
+def test_what_was_read_is_kept_within_bounds() -> None:
+    kept, loads = Kept.within(1, 128), []
+
+    def load(number: int) -> str | int:
+        loads.append(number)
+        return "none" if number % 2 else number
+
+    for _ in range(2):
+        for number in range(20):
+            kept.get(number, load)
+    assert kept.room == 9
+    assert loads == [*range(20), 18]  # the tenth with images has no room; texts need none
+
+
+def test_two_streams_of_the_same_photos_are_in_no_step() -> None:
+    assert stream_seed(0, "a") != stream_seed(0, "b")
+    assert stream_seed(0, "a") != stream_seed(1, "a")
 
 
 def test_batches_of_all_kinds_are_joined(tmp_path: Path) -> None:
