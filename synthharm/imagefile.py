@@ -32,6 +32,11 @@ MAX_PIXELS = 100_000_000
 # A closed list: among Pillow's other formats are one that runs a PostScript interpreter and some that are
 # recognised by next to nothing. JPEG stands for MPO too.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "PPM")
+# What files of these formats are called, in small letters: in a folder, only these are looked at.
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif"}
+    | {".pbm", ".pgm", ".ppm"}
+)
 ORIENTATION = 0x0112  # the number of the tag in EXIF and in TIFF
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 258, 262, 0
 _UPRIGHT = {

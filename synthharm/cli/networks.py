@@ -17,9 +17,10 @@ def import_checkpoint(
 ) -> None:
     """Turn a published checkpoint into a folder that `harmonize` and training can start from."""
     from synthharm.harmonizer import import_checkpoint as read
+    from synthharm.harmonizer.outputs import check_new_folder
 
     try:
-        _check_empty(output)
+        check_new_folder(output)
         harmonizer = read(file)
         harmonizer.save_pretrained(output)
     except (SynthharmError, OSError) as error:
@@ -39,9 +40,10 @@ def export(
     """Write a network as ONNX files, for programs that run without Python, and check them against torch."""
     from synthharm.harmonizer import Harmonizer
     from synthharm.harmonizer.export import export_onnx
+    from synthharm.harmonizer.outputs import check_new_folder
 
     try:
-        _check_empty(output)
+        check_new_folder(output)
         found = export_onnx(Harmonizer.from_pretrained(checkpoint), output)
     except (SynthharmError, OSError) as error:
         fail(error)
@@ -49,8 +51,3 @@ def export(
         f"{output}: arguments.onnx and chain.onnx; the largest difference from torch is "
         f"{found.arguments:.1e} in arguments and {found.images:.1e} in images"
     )
-
-
-def _check_empty(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SynthharmError(f"{folder}: is there already; a new or empty folder is accepted")

@@ -22,6 +22,7 @@ from synthharm.filters.filter import region_positions
 from synthharm.filters.inversion import split_arguments
 from synthharm.filters.pixels import mean_weights, weighted_means
 from synthharm.harmonizer.network import Harmonizer
+from synthharm.harmonizer.outputs import check_new_folder
 
 ARGUMENTS, CHAIN = "arguments.onnx", "chain.onnx"
 SETTINGS, RECORD = "chain.json", "export.json"
@@ -95,8 +96,7 @@ def export_onnx(harmonizer: Harmonizer, folder: str | Path) -> Exported:
     """
     folder = Path(folder)
     _check_libraries()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SynthharmError(f"{folder}: is there already; a new or empty folder is accepted")
+    check_new_folder(folder)
     network = deepcopy(harmonizer).float().cpu().eval()
     prediction, chain = _Prediction(network), _Chain(network.chain)
     given = _example(network, 2, 70, 90, 0)

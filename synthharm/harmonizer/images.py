@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from synthharm.errors import SynthharmError, Unusable
-from synthharm.files import json_text, write_atomically
-from synthharm.harmonizer.full_size import TILE_PIXELS, Image, check_edits, harmonize_image
+from synthharm.files import json_text, parse_json, write_atomically
+from synthharm.harmonizer.full_size import TILE_PIXELS, Harmonized, check_edits, harmonize_image
 from synthharm.harmonizer.network import Harmonizer
+from synthharm.harmonizer.outputs import SUFFIXES, Format, check_new_file, encode
+from synthharm.harmonizer.tiles import Image, Mask
+from synthharm.imagefile import EXTENSIONS
 from synthharm.masks import check_mask, decode_mask
 
-Format = Literal["png", "jpeg"]
 Decode = Callable[[bytes, str], tuple[Image, dict[str, Any]]]
 
 FORMATS: dict[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
-SUFFIXES: dict[Format, str] = {"png": ".png", "jpeg": ".jpg"}
-READ = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif", ".ppm", ".mpo")
 MASK_ENDING = "_mask"  # of the name of a mask that lies beside other files
 RECORD = "arguments.json"
-PNG_COMPRESSION = 3
+QUALITY = 95  # of JPEG
 
 
 @dataclass(frozen=True)
@@ -69,57 +70,67 @@ def harmonize_files(
     *,
     decode: Decode,
     format: Format | None = None,
-    quality: int = 95,
+    quality: int | None = None,
     checkpoint: str = "",
+    overwrite: bool = False,
     tile_pixels: int = TILE_PIXELS,
 ) -> HarmonizedFiles:
     """Harmonize image files, and write beside them with which arguments.
 
     A file that cannot be used is listed with its reason, and the run goes on. What is written is 8-bit sRGB,
-    upright, and whole or not there at all.
+    upright, and whole or not there at all. The record, arguments.json in a folder and <name>.arguments.json beside
+    a file, is written where a run is stopped too, of what was done by then. Nothing that is there is overwritten
+    unless `overwrite` says so; the record then keeps, as "earlier", what an earlier one says of other images.
 
     Args:
         harmonizer: the network, in evaluation mode, on any device.
-        inputs: image files, and folders whose image files are taken (not those of folders in them).
+        inputs: image files, and folders whose image files are taken (not those of folders in them, nor those whose
+            names begin with a dot).
         mask: the one input's mask; or a folder with one for each, named as the image, or so with "_mask" behind.
         output: a file (.png, .jpg, .jpeg) for one image; else a folder, in which files are named as the inputs.
         edits: arguments by name that take the place of what is predicted.
         decode: how a photo's bytes and name become RGB (H, W, 3) and its encoding, as
             `synthharm.sources.decode_photo` does it.
         format: "png" or "jpeg"; by default as the output's name says, and PNG in a folder.
-        quality: of JPEG, 1 to 100.
+        quality: of JPEG, 1 to 100, by default 95; PNG has none, and None is accepted.
         checkpoint: what the record calls the network.
+        overwrite: whether images and the record may take the place of files that are there. Inputs and masks
+            stay in any case.
         tile_pixels: see `apply_in_tiles`.
 
     Raises:
-        SynthharmError: inputs or masks that are not there, outputs that would overwrite an input, a mask or each
-            other, or a network whose predictions are not numbers.
+        SynthharmError: inputs or masks that are not there, outputs that are there already, that would overwrite an
+            input, a mask or each other, or a network whose predictions are not numbers.
         ValueError: edits that the chain does not take.
     """
     edits = check_edits(harmonizer.chain, edits)
-    if not 1 <= quality <= 100:
-        raise SynthharmError(f"quality is {quality}; 1 to 100 is accepted")
     sources = list_images(inputs, mask)
     paths, chosen = _outputs(sources, inputs, output, format)
-    done, rejected = [], []
-    for source, path in zip(sources, paths, strict=True):
-        try:
-            found = find_mask(source, mask)
-            _check_target(path, [*sources, found])
-            composite, encoding = decode(_read(source), source.name)
-            alphas = decode_mask(_read(found), found.name)
-            check_mask(alphas, composite.shape[:2], found.name)
-        except Unusable as error:
-            rejected.append(error)
-            continue
-        harmonized = harmonize_image(harmonizer, composite, alphas, edits, tile_pixels=tile_pixels)
-        write_atomically(path, encode(harmonized.image, chosen, quality))
-        done.append(HarmonizedFile(source, found, path, harmonized.arguments, harmonized.predicted, encoding))
-    record = None
-    if done:
-        record = output.with_name(f"{output.stem}.{RECORD}") if _is_file(output) else output / RECORD
-        write_atomically(record, json_text(_record(harmonizer, done, rejected, checkpoint)))
-    return HarmonizedFiles(tuple(done), tuple(rejected), record)
+    store = partial(encode, format=chosen, quality=_quality(quality, chosen))
+    tasks = _plan(sources, mask, paths)
+    record = output.with_name(f"{output.stem}.{RECORD}") if _is_file(output) else output / RECORD
+    for path in (*(task.path for task in tasks if isinstance(task, _Task)), record):
+        check_new_file(path, overwrite=overwrite)
+    earlier = _earlier(record)
+    done: list[HarmonizedFile] = []
+    rejected: list[Unusable] = []
+    try:
+        for task in tasks:
+            try:
+                if isinstance(task, Unusable):
+                    raise task
+                composite, alphas, encoding = task.read(decode)
+            except Unusable as error:
+                rejected.append(error)
+                continue
+            harmonized = _harmonize(task.source, harmonizer, composite, alphas, edits, tile_pixels)
+            write_atomically(task.path, store(harmonized.image))
+            done.append(task.done(harmonized, encoding))
+    finally:
+        if done:
+            said = _record(harmonizer, done, rejected, checkpoint)
+            write_atomically(record, json_text(said | _kept(earlier, done)))
+    return HarmonizedFiles(tuple(done), tuple(rejected), record if done else None)
 
 
 def list_images(inputs: Sequence[Path], mask: Path) -> list[Path]:
@@ -133,7 +144,7 @@ def list_images(inputs: Sequence[Path], mask: Path) -> list[Path]:
     found: list[Path] = []
     for place in inputs:
         if place.is_dir():
-            files = sorted(p for p in place.iterdir() if p.suffix.lower() in READ and p.is_file())
+            files = _images_in(place)
             names = {p.stem for p in files}
             beside = mask.is_dir() and mask.samefile(place)
             files = [
@@ -143,7 +154,7 @@ def list_images(inputs: Sequence[Path], mask: Path) -> list[Path]:
                 and not (beside and p.stem.endswith(MASK_ENDING) and p.stem.removesuffix(MASK_ENDING) in names)
             ]
             if not files:
-                raise SynthharmError(f"{place}: has no images; accepted are {', '.join(READ)}")
+                raise SynthharmError(f"{place}: has no images; accepted are {', '.join(sorted(EXTENSIONS))}")
             found += files
         elif place.is_file():
             found.append(place)
@@ -154,56 +165,101 @@ def list_images(inputs: Sequence[Path], mask: Path) -> list[Path]:
     return found
 
 
-def find_mask(source: Path, mask: Path) -> Path:
-    """The mask of an image: `mask` itself, or in that folder the file of its name, or so with "_mask" behind.
+def find_masks(sources: Sequence[Path], mask: Path) -> list[Path | Unusable]:
+    """The mask of each image: `mask` itself, or in that folder the file of its name, or so with "_mask" behind.
 
-    Raises:
-        Unusable: "no mask" where there is none, and "bad mask" where there are several.
+    In place of a mask, where there is none stands Unusable "no mask", and where there are several, "bad mask".
     """
     if not mask.is_dir():
-        return mask
-    names = (source.stem, source.stem + MASK_ENDING)
-    found = sorted(
-        path
-        for path in mask.iterdir()
-        if path.stem in names and path.suffix.lower() in READ and path.is_file() and not path.samefile(source)
-    )
-    if not found:
-        raise Unusable(
-            source.name, "no mask", f"{mask.name} has neither {names[0]} nor {names[1]} of an image format"
-        )
-    if len(found) > 1:
-        raise Unusable(source.name, "bad mask", f"may be any of {', '.join(path.name for path in found)}")
-    return found[0]
+        return [mask] * len(sources)
+    there: dict[str, list[Path]] = {}
+    for path in _images_in(mask):
+        there.setdefault(path.stem, []).append(path)
+    found: list[Path | Unusable] = []
+    for source in sources:
+        names = (source.stem, source.stem + MASK_ENDING)
+        fitting = [path for name in names for path in there.get(name, ()) if not path.samefile(source)]
+        if len(fitting) > 1:
+            listed = ", ".join(sorted(path.name for path in fitting))
+            found.append(Unusable(source.name, "bad mask", f"may be any of {listed}"))
+        elif fitting:
+            found.append(fitting[0])
+        else:
+            detail = f"{mask.name} has neither {names[0]} nor {names[1]} of an image format"
+            found.append(Unusable(source.name, "no mask", detail))
+    return found
 
 
-def encode(image: Image, format: Format, quality: int = 95) -> bytes:
-    """An RGB image (H, W, 3) as the bytes of a PNG, or of a JPEG whose colours have the full resolution.
+@dataclass(frozen=True)
+class _Task:
+    """An image that is to be harmonized: its file, its mask's, and what will be written."""
 
-    Example:
-        >>> import numpy as np
-        >>> encode(np.zeros((4, 4, 3), np.uint8), "png")[1:4]
-        b'PNG'
+    source: Path
+    mask: Path
+    path: Path
+
+    def read(self, decode: Decode) -> tuple[Image, Mask, dict[str, Any]]:
+        """The composite, its mask and how it was stored. Raises Unusable."""
+        composite, encoding = decode(_read(self.source), self.source.name)
+        alphas = decode_mask(_read(self.mask), self.mask.name)
+        check_mask(alphas, composite.shape[:2], self.mask.name)
+        return composite, alphas, encoding
+
+    def done(self, harmonized: Harmonized, encoding: dict[str, Any]) -> HarmonizedFile:
+        """What is noted once it is written."""
+        found = harmonized.arguments, harmonized.predicted
+        return HarmonizedFile(self.source, self.mask, self.path, *found, encoding)
+
+
+def _plan(sources: Sequence[Path], mask: Path, paths: Sequence[Path]) -> list[_Task | Unusable]:
+    """What is to be done for each image, or why nothing can be.
+
+    Raises:
+        SynthharmError: an output that is an input or a mask.
     """
-    import cv2
+    masks = find_masks(sources, mask)
+    inputs = {_identity(path) for path in (*sources, *masks) if isinstance(path, Path)}
+    for path in paths:
+        if path.exists() and _identity(path) in inputs:
+            raise SynthharmError(f"{path}: is an input and would be overwritten; another output is accepted")
+    return [
+        found if isinstance(found, Unusable) else _Task(source, found, path)
+        for source, found, path in zip(sources, masks, paths, strict=True)
+    ]
 
-    settings = [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION]
-    if format == "jpeg":
-        sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-        settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    stored: Any = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(SUFFIXES[format], stored, settings)
-    if not done:
-        raise SynthharmError(
-            f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be stored as {format}"
-        )
-    encoded: bytes = data.tobytes()
-    return encoded
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What a file is known by, whatever its path."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The image files of a folder by name, without those whose names begin with a dot."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _harmonize(
+    source: Path,
+    harmonizer: Harmonizer,
+    composite: Image,
+    mask: Mask,
+    edits: Mapping[str, float],
+    tile_pixels: int,
+) -> Harmonized:
+    try:
+        return harmonize_image(harmonizer, composite, mask, edits, tile_pixels=tile_pixels)
+    except SynthharmError as error:
+        raise SynthharmError(f"{source}: {error}") from error
 
 
 def _is_file(output: Path) -> bool:
     """Whether an output's name is that of a file, and not of a folder."""
-    return output.suffix.lower() in (*FORMATS, *READ) and not output.is_dir()
+    return output.suffix.lower() in EXTENSIONS and not output.is_dir()
 
 
 def _outputs(
@@ -226,20 +282,20 @@ def _outputs(
         )
     chosen: Format = format or "png"
     paths = [output / f"{source.stem}{SUFFIXES[chosen]}" for source in sources]
-    for number, path in enumerate(paths):
-        if path in paths[:number]:
-            first = sources[paths.index(path)]
-            raise SynthharmError(f"{first} and {sources[number]} would both be written to {path}")
-    for path in paths:
-        _check_target(path, sources)
+    first: dict[Path, Path] = {}
+    for source, path in zip(sources, paths, strict=True):
+        if path in first:
+            raise SynthharmError(f"{first[path]} and {source} would both be written to {path}")
+        first[path] = source
     return paths, chosen
 
 
-def _check_target(path: Path, inputs: Sequence[Path]) -> None:
-    """Refuse to overwrite an input or a mask."""
-    for given in inputs if path.exists() else ():
-        if given.exists() and path.samefile(given):
-            raise SynthharmError(f"{path}: is an input and would be overwritten; another output is accepted")
+def _quality(quality: int | None, format: Format) -> int:
+    if quality is not None and not 1 <= quality <= 100:
+        raise SynthharmError(f"quality is {quality}; 1 to 100 is accepted")
+    if quality is not None and format == "png":
+        raise SynthharmError(f"quality is {quality}, which PNG does not have; accepted are none, or JPEG")
+    return QUALITY if quality is None else quality
 
 
 def _read(path: Path) -> bytes:
@@ -270,3 +326,28 @@ def _record(
         ],
         "rejected": [{"name": e.name, "reason": e.reason, "detail": e.detail} for e in rejected],
     }
+
+
+def _earlier(record: Path) -> list[dict[str, Any]]:
+    """What a record that is there says of each run that it knows, the last one first.
+
+    Raises:
+        SynthharmError: it is none.
+    """
+    if not record.exists():
+        return []
+    try:
+        last = parse_json(record.read_bytes())
+        runs = [last, *last.pop("earlier", [])]
+        _ = [entry["image"] for run in runs for entry in run["images"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SynthharmError(f"{record}: is no record of harmonized images; another output is accepted") from error
+    return runs
+
+
+def _kept(earlier: Sequence[dict[str, Any]], done: Sequence[HarmonizedFile]) -> dict[str, Any]:
+    """What earlier runs said of images that were not written anew."""
+    written = {file.path.name for file in done}
+    left = [run | {"images": [e for e in run["images"] if e["image"] not in written]} for run in earlier]
+    kept = [run for run in left if run["images"]]
+    return {"earlier": kept} if kept else {}

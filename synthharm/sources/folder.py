@@ -13,16 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError
-from synthharm.imagefile import MAX_PIXELS
+from synthharm.imagefile import EXTENSIONS, MAX_PIXELS
 from synthharm.masks import check_mask, decode_mask
 from synthharm.sources.entries import Entry, Photo, PhotoEntry, RegionEntry, Reject
 from synthharm.sources.measure import list_files
 from synthharm.sources.photo import check_folder, read_file, read_photo
-
-EXTENSIONS = frozenset(  # in any case
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif"}
-    | {".pbm", ".pgm", ".ppm"}
-)
 
 
 @dataclass(frozen=True)
@@ -73,8 +68,8 @@ class FolderSource:
     A mask belongs to the photo in the same subfolder whose stem (file name without extension) makes its name by
     `mask_name`; where several do, to the one with the longest stem. A region's id is what the wildcards matched,
     or "1". Both folders may be the same, and then a file that is another's mask is no photo. Names that begin
-    with a dot are left out, as are files with other extensions than `EXTENSIONS`. The order is that of the
-    photos' paths as code points, whatever the file system or locale.
+    with a dot are left out, as are files with other extensions than `imagefile.EXTENSIONS`, in any case. The order
+    is that of the photos' paths as code points, whatever the file system or locale.
 
     Args:
         data: the root; photos and masks are named by their paths from it.

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from synthharm.errors import SynthharmError
 from synthharm.filters import FILTERS, FilterChain
-from synthharm.filters.filter import region_positions
 from synthharm.harmonizer import export
 from synthharm.harmonizer.export import Exported, export_onnx
 
@@ -36,12 +35,6 @@ def test_the_module_that_is_exported_is_the_chain(data: st.DataObject) -> None:
     rows = data.draw(arguments(chain.parameters, composites))
     expected = chain.apply(composites, masks, rows)
     torch.testing.assert_close(export._Chain(chain)(composites, masks, rows), expected, rtol=0, atol=2e-5)
-
-
-@given(kind=st.sampled_from(["all", "soft", "binary", "one pixel", "empty"]), seed=st.integers(0, 99))
-def test_positions_are_those_of_the_filters(kind: str, seed: int) -> None:
-    masks = make_masks(kind, torch.zeros(3, 3, 8, 5), seed)
-    torch.testing.assert_close(export._positions(masks), region_positions(masks), rtol=0, atol=0)
 
 
 def test_cofactors_invert() -> None:

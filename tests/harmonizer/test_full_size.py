@@ -16,13 +16,13 @@ from synthharm.filters import FilterChain
 from synthharm.harmonizer import Harmonizer, HarmonizerConfig
 from synthharm.harmonizer.devices import find_device
 from synthharm.harmonizer.full_size import (
-    MOST_PIXELS,
     apply_in_tiles,
     harmonize_image,
     name_arguments,
     predict,
     runs_compiled,
 )
+from synthharm.harmonizer.tiles import MOST_PIXELS
 
 ONE_ROW = torch.zeros(1, dtype=torch.float64)
 sides = st.integers(1, 40)
@@ -345,7 +345,7 @@ def test_a_device_that_is_not_there_says_what_is(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_gives_the_same_bytes() -> None:
+def test_a_gpu_gives_the_same_levels_and_nearly_the_same_arguments() -> None:
     chain, composite, mask = (
         FilterChain.paper(),
         make_photo("ramps", (200, 300), 2),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,12 +17,14 @@ from PIL import Image as Pillow
 from safetensors.torch import load_file
 from torch import Tensor
 from typer.testing import CliRunner
+from video_clips import discs, drifting, write_frames, write_video
 
 from synthharm.cli import harmonizing, networks
 from synthharm.errors import SynthharmError
 from synthharm.harmonizer import Harmonizer, export, video
 from synthharm.harmonizer.checkpoint import published_names
 from synthharm.harmonizer.full_size import harmonize_image
+from synthharm.harmonizer.video.summary import Spread, VideoSummary
 
 app = typer.Typer()
 for command in (harmonizing.harmonize, networks.import_checkpoint, networks.export):
@@ -105,6 +108,12 @@ def test_a_folder_goes_on_and_lists_what_it_rejects(checkpoint: Path, scenes: Pa
         (["--foreground", "f.mp4", "--background", "b.mp4"], "is given beside --foreground and --background"),
         (["clip.mp4"], "2 inputs are given, clip.mp4 among them; one video at a time is accepted"),
         (["--quality", "0"], "quality is 0; 1 to 100 is accepted"),
+        (["--quality", "90"], "quality is 90, which PNG does not have"),
+        (["--smoothing", "0.5"], "--smoothing: is of videos, and images are given"),
+        (["--scene-cuts"], "--scene-cuts: is of videos"),
+        (["--no-scene-cuts"], "--scene-cuts: is of videos"),
+        (["--fps", "25"], "--fps: is of videos"),
+        (["--frames", "--quality", "95"], "--quality: is of images, and a video is given"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_is_written(
@@ -125,13 +134,87 @@ def test_no_input_and_no_checkpoint(checkpoint: Path, scenes: Path) -> None:
     assert "nowhere: is no folder here" in said
 
 
+def test_what_is_there_is_replaced_where_that_is_asked_for(checkpoint: Path, scenes: Path) -> None:
+    words = ["harmonize", checkpoint, scenes / "photos", "--mask", scenes / "masks", "--output", scenes / "out"]
+    assert run(*words).exit_code == 0
+    assert "a.png: is there already; accepted are another output, or overwrite" in ended(run(*words))
+    assert run(*words, "--overwrite").exit_code == 0
+
+
 # Videos
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> dict[str, Path]:
+    """A video with sound, and the same without as frames, each with masks."""
+    return {
+        "video": write_video(tmp_path / "clip.mkv", drifting(3), sound="flac"),
+        "frames": write_frames(tmp_path / "frames", drifting(3)),
+        "mask": write_frames(tmp_path / "alphas", discs(3)),
+        "out": tmp_path / "out",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["video", "--smoothing", "-1"], "smoothing is -1.0; a finite number of seconds from 0 on is accepted"),
+        (["video", "--smoothing", "nan"], "smoothing is nan; a finite number"),
+        (["frames", "--frames", "--fps", "0"], "frame_rate is 0.0; a number above 0 and up to 1000 is accepted"),
+        (["video", "--fps", "30"], "frame_rate is 30.0, but"),
+        (["video", "--output", "video"], "clip.mkv: is an input; another path is accepted"),
+        (["video", "--output", "video", "--overwrite"], "clip.mkv: is an input; another path is accepted"),
+        (["video", "--quality", "90"], "--quality: is of images, and a video is given"),
+        (["video", "--frames"], "--frames: is of a folder of frames, and a video is given"),
+    ],
+)
+def test_options_that_a_video_cannot_have_are_said(
+    words: list[str], said: str, checkpoint: Path, clip: dict[str, Path]
+) -> None:
+    before = clip["video"].read_bytes()
+    given = [clip.get(word, word) for word in words]
+    usual = [] if "--output" in words else ["--output", clip["out"]]
+    assert said in ended(run("harmonize", checkpoint, *given, "--mask", clip["mask"], *usual))
+    assert clip["video"].read_bytes() == before
+    assert not clip["out"].exists()
+
+
+def test_a_video_is_harmonized_and_its_arguments_printed(checkpoint: Path, clip: dict[str, Path]) -> None:
+    words = ["harmonize", checkpoint, clip["video"], "--mask", clip["mask"], "--output"]
+    result = run(*words, clip["out"], "--edit", "shadow=0.5")
+    assert result.exit_code == 0, result.output
+    stored = json.loads((clip["out"] / "summary.json").read_text())
+    assert (stored["checkpoint"], stored["filters"]) == ("small", ["brightness", "contrast", "shadow"])
+    rows = {line.split("│")[1].strip(): line for line in result.stdout.splitlines() if line.startswith("│")}
+    for name in ("brightness", "contrast"):
+        found, used = (stored["arguments"][kind][name] for kind in ("predicted", "used"))
+        cells = [f"{found[kind]:+.4f}" for kind in ("lowest", "median", "highest")]
+        assert [cell.strip() for cell in rows[name].split("│")[2:6]] == [
+            *cells,
+            f"{used['lowest']:+.4f} to {used['highest']:+.4f}",
+        ]
+    assert "0.5 (edited)" in rows["shadow"]
+    assert "The sound is left out: a folder of frames cannot hold it" in result.stdout
+    film = clip["out"].with_suffix(".mkv")
+    result = run(*words, film)
+    assert result.exit_code == 0, result.output
+    assert "The sound" not in result.stdout
+    assert "out.mkv: is there already" in ended(run(*words, film))
+    assert run(*words, film, "--overwrite").exit_code == 0
+
+
+def test_figures_that_could_not_be_measured_are_not_printed(checkpoint: Path, tmp_path: Path) -> None:
+    frames, masks = write_frames(tmp_path / "c", drifting(2)), write_frames(tmp_path / "m", discs(2))
+    result = run("harmonize", checkpoint, frames, "--frames", "--mask", masks, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith("out: 2 frames at 25 per second; 0 scene cuts\n")
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["clip.MP4"], {"composite": Path("clip.MP4")}),
+        *((["clip" + suffix], {"composite": Path("clip" + suffix)}) for suffix in (".ts", ".MTS", ".mpg", ".wmv")),
         (["folder", "--frames", "--fps", "12.5"], {"composite": Path("folder"), "frame_rate": 12.5}),
         (
             ["--foreground", "f.mov", "--background", "b.png", "--smoothing", "0.2", "--no-scene-cuts"],
@@ -153,19 +236,21 @@ def test_videos_are_passed_on(
         foreground: Path | None = None,
         background: Path | None = None,
         **settings: object,
-    ) -> SimpleNamespace:
+    ) -> VideoSummary:
         assert harmonizer.config.filters == ("brightness", "contrast", "shadow")
         seen.update(output=output, mask=mask, composite=composite, foreground=foreground, background=background)
         seen.update(settings)
-        return SimpleNamespace(path=output, frames=48, frame_rate=24, cuts=(10,), flicker={"smoothed": 0.25})
+        flicker, found = {"smoothed": 0.25, "composite": math.nan}, {"shadow": Spread(-0.5, 0.0, 0.25)}
+        arguments = {"predicted": found, "used": found}
+        return VideoSummary(output, 48, Fraction(24), (10,), 0, "none", arguments, flicker, {})
 
     monkeypatch.setattr(video, "harmonize_video", harmonize_video)
     result = run("harmonize", checkpoint, *words, "--mask", "masks.mp4", "--output", "out.mp4")
     assert result.exit_code == 0, result.output
-    usual = {"composite": None, "foreground": None, "background": None, "smoothing": 0.5, "scene_cuts": True}
-    usual |= {"frame_rate": None, "edits": {}, "output": Path("out.mp4"), "mask": Path("masks.mp4")}
+    usual = {"composite": None, "foreground": None, "background": None, "edits": {}, "overwrite": False}
+    usual |= {"output": Path("out.mp4"), "mask": Path("masks.mp4"), "checkpoint": "small"}
     assert seen == usual | expected
-    assert result.stdout == "out.mp4: 48 frames at 24 per second; 1 scene cuts; flicker: smoothed 0.250\n"
+    assert result.stdout.endswith("out.mp4: 48 frames at 24 per second; 1 scene cut; flicker: smoothed 0.250\n")
 
 
 # Checkpoints

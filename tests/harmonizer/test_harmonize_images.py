@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,8 @@ from PIL import Image as Pillow
 from synthharm.errors import SynthharmError
 from synthharm.harmonizer import Harmonizer
 from synthharm.harmonizer.full_size import harmonize_image
-from synthharm.harmonizer.images import HarmonizedFiles, encode, harmonize_files
+from synthharm.harmonizer.images import HarmonizedFiles, harmonize_files
+from synthharm.harmonizer.outputs import encode
 from synthharm.sources import decode_photo
 
 SIZE = (40, 60)
@@ -37,9 +39,9 @@ def read(path: Path) -> Image:
 
 
 def run(
-    harmonizer: Harmonizer, inputs: list[Path], mask: Path, output: Path, **settings: object
+    harmonizer: Harmonizer, inputs: list[Path], mask: Path, output: Path, *edits: object, **settings: object
 ) -> HarmonizedFiles:
-    return harmonize_files(harmonizer, inputs, mask, output, decode=decode_photo, **settings)  # type: ignore[arg-type]
+    return harmonize_files(harmonizer, inputs, mask, output, *edits, decode=decode_photo, **settings)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -105,6 +107,10 @@ def test_one_image_into_a_file_with_edits(harmonizer: Harmonizer, folders: Path)
 def test_jpeg_by_name_or_by_format(harmonizer: Harmonizer, folders: Path) -> None:
     source, mask = folders / "photos" / "a.png", folders / "masks" / "a.png"
     run(harmonizer, [source], mask, folders / "x.jpeg", quality=90)
+    run(harmonizer, [source], mask, folders / "usual.jpg")
+    assert (folders / "usual.jpg").read_bytes() == encode(
+        harmonize_image(harmonizer, read(source), read(mask)).image, "jpeg", 95
+    )
     run(harmonizer, [source], mask, folders / "out", format="jpeg", quality=90)
     expected = encode(harmonize_image(harmonizer, read(source), read(mask)).image, "jpeg", 90)
     assert (folders / "x.jpeg").read_bytes() == (folders / "out" / "a.jpg").read_bytes() == expected
@@ -174,14 +180,101 @@ def test_inputs_and_masks_are_never_overwritten(harmonizer: Harmonizer, folders:
         ([photos / "a.png"], masks / "a.png", masks / "a.png"),
     ]
     for inputs, mask, output in cases:
-        with pytest.raises(SynthharmError, match="is an input and would be overwritten"):
-            run(harmonizer, inputs, mask, output)
+        for overwrite in (False, True):
+            with pytest.raises(SynthharmError, match="is an input and would be overwritten"):
+                run(harmonizer, inputs, mask, output, overwrite=overwrite)
     assert before_and_after(folders) == there
+
+
+def test_what_is_there_stays_unless_overwriting_is_asked_for(harmonizer: Harmonizer, folders: Path) -> None:
+    photos, masks, out = folders / "photos", folders / "masks", folders / "out"
+    first = run(harmonizer, [photos / "a.png", photos / "b.png"], masks, out, checkpoint="one")
+    there = before_and_after(out)
+    for inputs, said in (([photos], r"a\.png"), ([photos / "c.png"], r"arguments\.json")):
+        with pytest.raises(SynthharmError, match=rf"out/{said}: is there already; accepted are another output"):
+            run(harmonizer, inputs, masks, out)
+        assert before_and_after(out) == there
+    run(harmonizer, [photos / "b.png"], masks, out, {"contrast": 0.25}, checkpoint="two", overwrite=True)
+    run(harmonizer, [photos / "c.png"], masks, out, checkpoint="three", overwrite=True)
+    record = json.loads((out / "arguments.json").read_text())
+    runs = [record, *record["earlier"]]
+    assert [(r["checkpoint"], [i["image"] for i in r["images"]]) for r in runs] == [
+        ("three", ["c.png"]),
+        ("two", ["b.png"]),
+        ("one", ["a.png"]),
+    ]
+    assert runs[1]["images"][0]["used"]["contrast"] == 0.25
+    assert runs[2]["images"][0]["used"] == first.done[0].arguments
+    assert (out / "a.png").read_bytes() == there["a.png"]
+    run(harmonizer, [photos], masks, out, overwrite=True)
+    assert "earlier" not in json.loads((out / "arguments.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "text", ["no JSON", "[]", '{"images": [1]}', '{"rounds": 3}', '{"images": [], "earlier": 1}']
+)
+def test_a_record_of_something_else_is_not_overwritten(harmonizer: Harmonizer, folders: Path, text: str) -> None:
+    (folders / "out").mkdir()
+    (folders / "out" / "arguments.json").write_text(text)
+    with pytest.raises(SynthharmError, match=r"arguments\.json: is no record of harmonized images"):
+        run(harmonizer, [folders / "photos"], folders / "masks", folders / "out", overwrite=True)
+    assert before_and_after(folders / "out") == {"arguments.json": text.encode()}
+
+
+def test_a_run_that_is_stopped_leaves_the_record_of_what_it_did(
+    harmonizer: Harmonizer, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 0
+
+    def twice(*given: Any, **settings: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > 2:
+            raise SynthharmError("the network predicts no finite number")
+        return harmonize_image(*given, **settings)
+
+    monkeypatch.setattr("synthharm.harmonizer.images.harmonize_image", twice)
+    with pytest.raises(SynthharmError, match=r"photos/c\.png: the network predicts no finite number"):
+        run(harmonizer, [folders / "photos"], folders / "masks", folders / "out")
+    assert sorted(before_and_after(folders / "out")) == ["a.png", "arguments.json", "b.png"]
+    record = json.loads((folders / "out" / "arguments.json").read_text())
+    assert [entry["image"] for entry in record["images"]] == ["a.png", "b.png"]
+
+
+def test_an_output_that_is_one_of_many_masks_is_refused_before_anything_is_written(
+    harmonizer: Harmonizer, folders: Path
+) -> None:
+    (folders / "masks" / "c.png").rename(folders / "masks" / "c_mask.png")
+    write(folders / "photos" / "a_mask.png", make_photo("ramps", SIZE, 5))  # would go where the mask of a.png is
+    (folders / "masks" / "a.png").rename(folders / "masks" / "a_mask.png")
+    there = before_and_after(folders)
+    with pytest.raises(SynthharmError, match=r"masks/a_mask\.png: is an input and would be overwritten"):
+        run(harmonizer, [folders / "photos"], folders / "masks", folders / "masks", overwrite=True)
+    assert before_and_after(folders) == there
+
+
+def test_names_that_begin_with_a_dot_are_left_out(harmonizer: Harmonizer, folders: Path) -> None:
+    for folder in ("photos", "masks"):
+        for name in ("._a.png", ".b.png"):
+            (folders / folder / name).write_bytes(b"of the system")
+    files = run(harmonizer, [folders / "photos"], folders / "masks", folders / "out")
+    assert [file.path.name for file in files.done] == ["a.png", "b.png", "c.png"]
+    assert files.rejected == ()
+
+
+def test_the_folder_of_masks_is_listed_once(
+    harmonizer: Harmonizer, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Path] = []
+    iterate = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: listed.append(path) or iterate(path))  # type: ignore[func-returns-value]
+    assert len(run(harmonizer, [folders / "photos"], folders / "masks", folders / "out").done) == 3
+    assert listed.count(folders / "masks") == 1
 
 
 def test_a_second_run_gives_the_same_bytes(harmonizer: Harmonizer, folders: Path) -> None:
     for _ in range(2):
-        run(harmonizer, [folders / "photos"], folders / "masks", folders / "out")
+        run(harmonizer, [folders / "photos"], folders / "masks", folders / "out", overwrite=True)
         found = before_and_after(folders / "out")
     run(harmonizer, [folders / "photos"], folders / "masks", folders / "again", tile_pixels=100)
     assert before_and_after(folders / "again") == found
@@ -204,6 +297,7 @@ def test_what_stops_a_run_is_said_before_anything_is_written(harmonizer: Harmoni
         ([a], masks, folders / "file.txt", {}, r"file\.txt: is a file; accepted are a folder"),
         ([a, folders / "other"], masks, out, {}, r"other/a\.png would both be written to .*out/a\.png"),
         ([a], masks, out, {"quality": 0}, "quality is 0; 1 to 100 is accepted"),
+        ([a], masks, out, {"quality": 90}, "quality is 90, which PNG does not have"),
     ]
     for inputs, mask, output, settings, said in cases:
         with pytest.raises(SynthharmError, match=said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,3 +82,28 @@ def test_large_frames_give_the_figures_of_small_ones() -> None:
             expected = figures
     assert figures == pytest.approx(expected, rel=1e-6)
     assert figures["unsmoothed"] > figures["smoothed"] > 1
+
+
+def test_no_frame_is_held_as_floats() -> None:
+    """What it takes beside the frame stays below the bytes of the frame, which as floats would be four times."""
+    image, mask = np.zeros((3000, 4000, 3), np.uint8), np.full((3000, 4000), 255, np.uint8)
+    flicker = Flicker(FilterChain(["brightness"]))
+    tracemalloc.start()
+    flicker.add(image, mask, np.zeros(1), np.zeros(1), start=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < image.nbytes
+
+
+def test_shrinking_frames_as_bytes_costs_next_to_nothing() -> None:
+    """Of frames whose bytes are rounded on the way, against the means of the whole frames."""
+    noise, chain = np.random.default_rng(0), FilterChain(["brightness"])
+    frames = [noise.integers(0, 256, (1500, 2000, 3), np.uint8) for _ in range(3)]
+    mask = np.zeros((1500, 2000), np.uint8)
+    mask[400:800, 500:900] = 255
+    flicker = Flicker(chain)
+    for frame in frames:
+        flicker.add(frame, mask, np.zeros(1), np.zeros(1), start=False)
+    means = [frame[mask > 0].mean(axis=0) for frame in frames]
+    expected = math.sqrt(np.square(means[2] - 2 * means[1] + means[0]).mean())
+    assert flicker.figures()["composite"] == pytest.approx(expected, abs=0.05)

@@ -32,6 +32,7 @@ from synthharm.harmonizer import Harmonizer
 from synthharm.harmonizer.full_size import harmonize_image
 from synthharm.harmonizer.video import VideoSummary, harmonize_video
 from synthharm.harmonizer.video.harmonizing import exact_rate
+from synthharm.harmonizer.video.summary import Spread
 
 Frame = NDArray[np.uint8]
 
@@ -228,6 +229,34 @@ def test_edits_take_the_place_of_what_was_smoothed(tmp_path: Path, harmonizer: H
         harmonize_video(harmonizer, tmp_path / "no", *inputs, edits={"contrast": 7, "shadow": 0})
 
 
+def test_the_summary_says_what_the_video_was_made_with(
+    tmp_path: Path, predicting: Callable[[Sequence[float]], None]
+) -> None:
+    predicting([0.0, -0.5, -0.25])
+    masks = discs(4)
+    masks[2] = np.zeros_like(masks[2])
+    inputs = write_frames(tmp_path / "m", masks), write_frames(tmp_path / "c", drifting(4))
+    summary = harmonize_video(constant(brightness=0.0), tmp_path / "out", *inputs, smoothing=0, checkpoint="mine")
+    assert summary.arguments["predicted"] == {"brightness": Spread(-0.5, -0.25, 0.0)} == summary.arguments["used"]
+    stored = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert stored["arguments"]["used"] == {"brightness": {"lowest": -0.5, "median": -0.25, "highest": 0.0}}
+    told = {
+        "checkpoint": "mine",
+        "filters": ["brightness"],
+        "statistics": "image",
+        "smoothing": 0,
+        "sound": "none",
+    }
+    assert told.items() <= stored.items()
+
+
+@pytest.mark.parametrize(("name", "said"), [("out", "left out"), ("out.mp4", "copied")])
+def test_what_became_of_the_sound_is_told(tmp_path: Path, harmonizer: Harmonizer, name: str, said: str) -> None:
+    composite = write_video(tmp_path / "c.mp4", drifting(2), sound="aac")
+    mask = write_frames(tmp_path / "m", discs(2))
+    assert harmonize_video(harmonizer, tmp_path / name, mask, composite).sound == said
+
+
 def test_the_same_video_gives_the_same_bytes(tmp_path: Path, harmonizer: Harmonizer) -> None:
     inputs = write_frames(tmp_path / "m", discs(6)), write_frames(tmp_path / "c", drifting(6))
     for place in ("one", "two"):
@@ -287,13 +316,14 @@ def test_other_arguments_are_refused(tmp_path: Path, harmonizer: Harmonizer) -> 
         harmonize_video(harmonizer, out, mask)
     with pytest.raises(ValueError, match="given are composite, background"):
         harmonize_video(harmonizer, out, mask, folder, background=folder)
-    with pytest.raises(ValueError, match=r"frame_rate is 30, but .*c\.mkv has 25 frames per second"):
+    with pytest.raises(SynthharmError, match=r"frame_rate is 30, but .*c\.mkv has 25 frames per second"):
         harmonize_video(harmonizer, out, mask, video, frame_rate=30)
     for smoothing in (-1.0, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"smoothing is {smoothing}"):
             harmonize_video(harmonizer, out, mask, folder, smoothing=smoothing)
-    with pytest.raises(ValueError, match="which is an input"):
-        harmonize_video(harmonizer, video, mask, video)
+    for overwrite in (False, True):
+        with pytest.raises(SynthharmError, match="is an input; another path is accepted"):
+            harmonize_video(harmonizer, video, mask, video, overwrite=overwrite)
     with pytest.raises(ValueError, match="in training mode"):
         harmonize_video(constant(brightness=0.0).train(), out, mask, folder)
     assert not out.exists()

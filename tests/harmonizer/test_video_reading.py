@@ -81,7 +81,8 @@ def test_colours_are_read_by_the_matrix_that_is_tagged(tmp_path: Path, height: i
 
 
 def test_a_turned_video_is_upright(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mp4", [picture()])
+    path = write_video(tmp_path / "a.mp4", [picture()], sample_aspect_ratio=Fraction(16, 15))
+    assert VideoFile.of(path).aspect == Fraction(16, 15)
     data = path.read_bytes()
     plain = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
     turned = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 32 << 16, 0, 1 << 30)  # shown turned clockwise
@@ -89,6 +90,7 @@ def test_a_turned_video_is_upright(tmp_path: Path) -> None:
     before = next(VideoFile.of(path).read("image")).pixels
     path.write_bytes(data[:place] + turned + data[place + 36 :])
     assert np.array_equal(next(VideoFile.of(path).read("image")).pixels, np.rot90(before, -1))
+    assert VideoFile.of(path).aspect == Fraction(15, 16)  # pixels that lay are turned with the picture
 
 
 # Masks
@@ -156,7 +158,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     for name, message in (
         ("a.mp4", "cannot be opened as a video"),
         ("b.mp4", "is not there; a video file or a folder of numbered frames is accepted"),
-        ("empty", r"holds no frames; files with \.png, \.jpg, \.jpeg are accepted"),
+        ("empty", r"holds no frames; files with \.avif, .*\.jpg, .*\.webp are accepted"),
         ("a.png", "is one image"),
     ):
         with pytest.raises(SynthharmError, match=f"{name}: {message}"):
@@ -169,10 +171,32 @@ def test_hdr_is_refused(tmp_path: Path) -> None:
         open_frames(path)
 
 
+@pytest.mark.parametrize("names", [("1.png", "01.png"), ("a_7.png", "b_007.jpg"), ("1.png", "2.png", "x1.png")])
+def test_two_frames_of_one_number_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        cv2.imwrite(str(tmp_path / name), picture())
+    with pytest.raises(SynthharmError, match="have the same number; one of them is accepted"):
+        open_frames(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".bmp", ".WEBP"])
+def test_frames_may_be_images_of_any_format(tmp_path: Path, suffix: str) -> None:
+    folder, masks = (
+        write_frames(tmp_path / "a", drifting(3), suffix),
+        write_frames(tmp_path / "m", discs(3), suffix),
+    )
+    found = [frame.pixels for frame in open_frames(folder).read("image")]
+    alphas = [frame.pixels for frame in open_frames(masks).read("mask")]
+    if suffix != ".WEBP":
+        assert all(np.array_equal(pixels, frame) for pixels, frame in zip(found, drifting(3), strict=True))
+        assert all(np.array_equal(alpha, mask) for alpha, mask in zip(alphas, discs(3), strict=True))
+    assert len(found) == len(alphas) == 3
+
+
 def test_folders_with_doubtful_frames_are_refused(tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "a", drifting(2))
     cv2.imwrite(str(folder / "frame_001.jpg"), picture())
-    with pytest.raises(SynthharmError, match=r"frame_001\.jpg and frame_001\.png are both there"):
+    with pytest.raises(SynthharmError, match=r"frame_001\.jpg and frame_001\.png have the same number"):
         open_frames(folder)
     (folder / "frame_001.jpg").rename(folder / "poster.jpg")
     with pytest.raises(SynthharmError, match=r"poster\.jpg has no number"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -64,6 +65,23 @@ def test_folders_of_frames_are_exact(tmp_path: Path) -> None:
         "notes.txt",
     ]
     assert all(np.array_equal(a, b) for a, b in zip(read_frames(tmp_path / "a"), frames, strict=True))
+
+
+def test_frames_are_on_the_disk_before_the_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        if not (tmp_path / "a").exists():
+            synced.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write(tmp_path / "a", drifting(2))
+    assert {path.stat().st_ino for path in (tmp_path / "a").iterdir()} <= set(synced)
+    assert len(list((tmp_path / "a").iterdir())) == 3
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
@@ -157,6 +175,16 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b.mp4").mkdir()
     with pytest.raises(SynthharmError, match=r"b\.mp4: is a folder"):
         check_output(tmp_path / "b.mp4", None)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mp4.arguments.jsonl", "a.mp4.summary.json"])
+def test_a_video_that_is_there_stays_unless_overwriting_is_asked_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(
+        SynthharmError, match=f"{name}: is there already; accepted are another output, or overwrite"
+    ):
+        check_output(tmp_path / "a.mp4", None)
+    check_output(tmp_path / "a.mp4", None, overwrite=True)
 
 
 def test_sound_that_a_container_cannot_hold_is_refused_with_those_that_can(tmp_path: Path) -> None:

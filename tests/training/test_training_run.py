@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -198,8 +199,6 @@ def test_best_is_never_newer_than_the_state(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_other_data_under_the_same_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
     shutil.copytree(PHOTOS, tmp_path / "photos")
     streams = {"photos": live(data=str(tmp_path / "photos"))}
     held = {"streams": {"photos": live(data=str(tmp_path / "photos"), part="held out")}, "samples": 2}
@@ -247,6 +246,7 @@ def test_another_recipe_other_files_and_another_run_are_refused(tmp_path: Path) 
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     train(recipe(), tmp_path / "run", device="cpu")
+    (tmp_path / "run" / "summary.json").unlink()  # or it would be finished, and the state not read
     (tmp_path / "run" / "state.pt").write_bytes(b"PK\x03\x04 half")
     with pytest.raises(SynthharmError, match=r"state\.pt: is not a state of a training"):
         train(recipe(), tmp_path / "run", device="cpu")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -115,11 +116,9 @@ def _means(
     arguments: Sequence[NDArray[np.float64]],
 ) -> NDArray[np.float64]:
     """The foreground's mean colour on 0..255 with each of the arguments and, last, without: (len + 1, 3)."""
-    height, width = mask.shape
-    scale = min(1.0, SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    stacked = np.dstack([composite, mask]).astype(np.float32) / 255
-    small = cv2.resize(stacked, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+    # First as bytes, so that no frame is ever held as floats: what rounding costs, averaging takes away again.
+    coarse = np.dstack([_shrink(composite, 4 * SIDE), _shrink(mask, 4 * SIDE)])
+    small = _shrink(coarse.astype(np.float32) / 255, SIDE).astype(np.float64)
     reduced = torch.from_numpy(small).permute(2, 0, 1)[None]
     image, alpha = reduced[:, :3].contiguous(), reduced[:, 3:].contiguous()
     count = len(arguments)
@@ -129,3 +128,11 @@ def _means(
         every = torch.cat([harmonized, image])
         means = (every * alpha).sum(dim=(2, 3)) / alpha.sum()
     return (means * 255).numpy()
+
+
+def _shrink(image: Any, side: int) -> Any:
+    """An image whose longer side is at most `side`, each pixel the mean of those it stands for."""
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)

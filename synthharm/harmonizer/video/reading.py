@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError, Unusable
-from synthharm.imagefile import decode, reduce_depth
+from synthharm.imagefile import EXTENSIONS, decode, reduce_depth
 from synthharm.masks import decode_mask
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["image", "mask"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif")
 NOISE = 16  # what compression leaves in a mask where it was 0 or 255
 COLOURED = 64  # by how much the channels of a mask may differ: compressed colour is coarse at edges
 HIGH_DEFINITION = 720  # lines from which on a video that does not name its matrix is taken for BT.709
@@ -58,7 +57,7 @@ class FrameFolder:
     """A folder of numbered frames, in the order of their numbers.
 
     Raises:
-        SynthharmError: no frame in it, one without a number, or two of the same number.
+        SynthharmError: no frame in it, one without a number, or two of the same number (01.png and 1.png too).
     """
 
     path: Path
@@ -66,19 +65,21 @@ class FrameFolder:
 
     @classmethod
     def of(cls, path: Path) -> FrameFolder:
-        """Look into a folder: PNG and JPEG files are its frames, whatever else is there is not looked at."""
-        found = [f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
+        """Look into a folder: image files are its frames, whatever else is there is not looked at."""
+        found = [f for f in path.iterdir() if f.suffix.lower() in EXTENSIONS and not f.name.startswith(".")]
         files = sorted(found, key=lambda file: (_natural(file.stem), file.name))
         if not files:
-            raise SynthharmError(f"{path}: holds no frames; files with {', '.join(SUFFIXES)} are accepted")
+            accepted = ", ".join(sorted(EXTENSIONS))
+            raise SynthharmError(f"{path}: holds no frames; files with {accepted} are accepted")
         if unnumbered := [file.name for file in files if not re.search(r"\d", file.stem)]:
             raise SynthharmError(f"{path}: {unnumbered[0]} has no number; names such as 00012.png are accepted")
-        for one, other in pairwise(files):
-            if one.stem == other.stem:
+        folder, first = cls(path, tuple(files)), dict[int, Path]()
+        for number, file in zip(folder.numbers, files, strict=True):
+            if (other := first.setdefault(number, file)) != file:
                 raise SynthharmError(
-                    f"{path}: {one.name} and {other.name} are both there; one of them is accepted"
+                    f"{path}: {other.name} and {file.name} have the same number; one of them is accepted"
                 )
-        return cls(path, tuple(files))
+        return folder
 
     @property
     def numbers(self) -> list[int]:
@@ -117,7 +118,7 @@ class VideoFile:
         exact: whether frames come at the rate to the tick, so that the rate gives times that are finer than it.
         end: when the last frame ends by what the file says, in seconds as its timestamps count; None where it
             does not say.
-        aspect: width to height of a pixel; None where not named.
+        aspect: width to height of a pixel once frames are upright; None where not named.
         primaries: of its colours, as H.273 numbers them; BT.709 where not named.
         transfer: the same for the transfer characteristics.
         audio: the codec of each audio stream.
@@ -158,7 +159,7 @@ class VideoFile:
                 _origin(stream, *container.streams.audio) if container.format.name in STREAMED else Fraction(0),
                 stream.base_rate == rate and (1 / rate / tick).denominator > 1,
                 _stated_end(stream),
-                Fraction(context.sample_aspect_ratio) if context.sample_aspect_ratio else None,
+                _aspect(container, stream),
                 _named(context.color_primaries),
                 _named(context.color_trc),
                 tuple(s.codec_context.codec.canonical_name for s in container.streams.audio),
@@ -233,7 +234,7 @@ def open_frames(path: Path, *, still: bool = False) -> Frames:
         return FrameFolder.of(path)
     if not path.is_file():
         raise SynthharmError(f"{path}: is not there; a video file or a folder of numbered frames is accepted")
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in EXTENSIONS:
         if still:
             return Still(path)
         raise SynthharmError(f"{path}: is one image; a video file or a folder of numbered frames is accepted")
@@ -267,7 +268,7 @@ def _read_image(path: Path, kind: Kind) -> NDArray[np.uint8]:
         data = path.read_bytes()
         if kind == "mask":
             mask = decode_mask(data, str(path))
-            return mask if path.suffix.lower() == ".png" else clean_mask(mask)
+            return clean_mask(mask) if path.suffix.lower() in LOSSY else mask
         file = decode(data, str(path))
     except OSError as error:
         raise SynthharmError(f"{path}: cannot be read: {error.strerror}") from error
@@ -308,6 +309,21 @@ def _stated_end(stream: VideoStream) -> Fraction | None:
     # Matroska says it in a tag of the stream, as hours:minutes:seconds.
     clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     return sum((Fraction(p) * 60 ** (2 - k) for k, p in enumerate(clock.groups())), Fraction(0)) if clock else None
+
+
+def _aspect(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Width to height of a pixel of frames that are turned upright. Frames alone say how they are turned."""
+    import av
+
+    stored = stream.codec_context.sample_aspect_ratio
+    if not stored:
+        return None
+    try:
+        frame = None if stored == 1 else next(container.decode(stream), None)
+    except av.error.FFmpegError:
+        frame = None  # which reading will name
+    lying = frame is not None and round(frame.rotation / 90) % 2 == 1
+    return 1 / Fraction(stored) if lying else Fraction(stored)
 
 
 def _named(number: int) -> int:

@@ -35,3 +35,13 @@ def follow(
     moved = before - math.expm1(-seconds / time_constant) * (predicted - before)
     # Rounding may carry it an ulp beyond, where a filter might accept nothing any more.
     return np.clip(moved, np.minimum(before, predicted), np.maximum(before, predicted))
+
+
+def check_time_constant(seconds: float) -> None:
+    """Refuse what is no time constant.
+
+    Raises:
+        ValueError: not a finite number from 0 on.
+    """
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"smoothing is {seconds}; a finite number of seconds from 0 on is accepted")

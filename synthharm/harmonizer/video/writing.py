@@ -12,12 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError
-from synthharm.files import atomic_file, sync_folders
+from synthharm.files import atomic_file, sync_folders, write_synced
+from synthharm.harmonizer.outputs import check_new_file, check_new_folder, encode
 from synthharm.harmonizer.video.reading import BT709, VideoFile
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+ARGUMENTS, SUMMARY = BESIDE = ("arguments.jsonl", "summary.json")  # what goes with a video
 CRF = "14"  # x264's constant quality: hardly told from the source
 THREADS = 4  # x264's bytes depend on their number
 LIMITED = 1  # range: 16..235
@@ -69,20 +70,20 @@ class Output:
     beside: Callable[[str], AbstractContextManager[IO[bytes]]]
 
 
-def check_output(output: Path, audio: VideoFile | None) -> None:
+def check_output(output: Path, audio: VideoFile | None, *, overwrite: bool = False) -> None:
     """Refuse, before any work is done, an output that cannot be written.
 
     Args:
         output: a video file by its suffix or, without one, a folder.
         audio: whose sound goes into a video file; None for none.
+        overwrite: whether a video file, and what is written beside it, may take the place of another.
 
     Raises:
-        SynthharmError: an unknown suffix, a folder that is not empty, no encoder, or sound that the container
-            cannot hold; the message names codec and containers.
+        SynthharmError: an unknown suffix, a file that is there, a folder that is not empty, no encoder, or sound
+            that the container cannot hold; the message names codec and containers.
     """
     if not output.suffix:
-        if output.is_file() or (output.is_dir() and any(output.iterdir())):
-            raise SynthharmError(f"{output}: is there already; a new or empty folder is accepted")
+        check_new_folder(output)
         return
     import av
 
@@ -91,8 +92,8 @@ def check_output(output: Path, audio: VideoFile | None) -> None:
             f"{output}: no video is written as {output.suffix}; {', '.join(CONTAINERS)} are accepted, "
             f"or a name without a suffix for a folder of PNG frames"
         )
-    if output.is_dir():
-        raise SynthharmError(f"{output}: is a folder; a file is accepted")
+    for path in (output, *(_beside(output, name) for name in BESIDE)):
+        check_new_file(path, overwrite=overwrite)
     if "libx264" not in av.codecs_available:
         raise SynthharmError("PyAV was built without libx264, which writes videos; a folder of frames is accepted")
     for codec in audio.audio if audio is not None else ():
@@ -136,13 +137,10 @@ def _folder_output(output: Path) -> Iterator[Output]:
     aside.mkdir()
 
     def write(pixels: NDArray[np.uint8], time: Fraction, duration: Fraction, stem: str) -> None:
-        done, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        if not done:
-            raise SynthharmError(f"{output / stem}.png: a frame {pixels.shape} could not be encoded")
-        (aside / f"{stem}.png").write_bytes(data.tobytes())
+        write_synced(aside / f"{stem}.png", encode(pixels, "png"))
 
     try:
-        yield Output(write, lambda name: (aside / name).open("wb"))
+        yield Output(write, lambda name: atomic_file(aside / name))
         sync_folders([aside])
         aside.replace(output)
     finally:
@@ -163,7 +161,7 @@ def _video_output(
             file = whole.enter_context(atomic_file(output))
 
             def beside(name: str) -> AbstractContextManager[IO[bytes]]:
-                return nullcontext(whole.enter_context(atomic_file(output.with_name(f"{output.name}.{name}"))))
+                return nullcontext(whole.enter_context(atomic_file(_beside(output, name))))
 
             with ExitStack() as stack:
                 container = av.open(file.name, "w", format=CONTAINERS[output.suffix.lower()], options=options)
@@ -183,6 +181,10 @@ def _video_output(
     except av.error.FFmpegError as error:
         codecs = f" with sound in {', '.join(audio.audio)}" if audio is not None and audio.audio else ""
         raise SynthharmError(f"{output}: the video{codecs} cannot be written: {error.strerror}") from error
+
+
+def _beside(output: Path, name: str) -> Path:
+    return output.with_name(f"{output.name}.{name}")
 
 
 def _video_stream(
