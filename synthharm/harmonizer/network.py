@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -230,6 +231,30 @@ class Harmonizer(nn.Module):
         weights = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         write_atomically(Path(folder, WEIGHTS), save(weights))
         write_atomically(Path(folder, CONFIG), (json.dumps(settings, indent=2) + "\n").encode())
+
+    def push_to_hub(self, hub_id: str, *, private: bool = False) -> str:
+        """Put what `save_pretrained` writes into a repository of the Hugging Face hub, made where it is not there.
+
+        Args:
+            hub_id: owner/name.
+            private: whether a new repository is.
+
+        Returns:
+            The address of what was put there.
+
+        Raises:
+            SynthharmError: the hub cannot be reached, or does not take it from who is logged in here.
+        """
+        from huggingface_hub import HfApi
+
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            try:
+                api = HfApi()
+                api.create_repo(hub_id, private=private, exist_ok=True)
+                return str(api.upload_folder(repo_id=hub_id, folder_path=folder))
+            except Exception as error:  # an upload fails in as many ways as networks do
+                raise SynthharmError(f"{hub_id}: cannot be put on the Hugging Face hub: {error}") from error
 
     @classmethod
     def from_pretrained(cls, path_or_hub_id: str | Path) -> Harmonizer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -333,3 +334,29 @@ def test_weights_of_another_network_are_refused_key_by_key(stored: Path) -> None
         SynthharmError, match=r"(?s)heads\.6\.bias is missing.*heads\.0\.bias has shape \(1,\), \(2,\)"
     ):
         Harmonizer.from_pretrained(stored)
+
+
+def test_a_network_is_put_on_the_hub_as_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub itself is stood in for: no test reaches a network."""
+    calls: list[tuple[str, object]] = []
+
+    class Hub:
+        def create_repo(self, name: str, *, private: bool, exist_ok: bool) -> None:
+            calls.append((name, (private, exist_ok)))
+
+        def upload_folder(self, *, repo_id: str, folder_path: str) -> str:
+            shutil.copytree(folder_path, tmp_path / "hub")
+            return f"at {repo_id}"
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    network = Harmonizer(HarmonizerConfig("mobilenetv3_small_050", ("exposure",), size=64))
+    assert network.push_to_hub("me/harmonizer", private=True) == "at me/harmonizer"
+    assert calls == [("me/harmonizer", (True, True))]
+    again = Harmonizer.from_pretrained(tmp_path / "hub").state_dict()
+    assert all(torch.equal(again[name], value) for name, value in network.state_dict().items())
+
+
+def test_without_the_hub_a_push_says_so() -> None:
+    network = Harmonizer(HarmonizerConfig("mobilenetv3_small_050", ("exposure",), size=64))
+    with pytest.raises(SynthharmError, match=r"me/harmonizer: cannot be put on the Hugging Face hub"):
+        network.push_to_hub("me/harmonizer")
