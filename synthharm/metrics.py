@@ -18,7 +18,7 @@ SIGMA = 1.5
 RANGE = 255.0  # of the values that SSIM is taken of
 BAND = 2**19  # pixels that are worked on at a time, so that a large image needs little memory
 
-Perceptual = Callable[[NDArray[Any], NDArray[Any]], float]
+Perceptual = Callable[[NDArray[Any], NDArray[Any]], float | None]  # None for images it cannot be taken of
 
 
 def mse(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -88,7 +88,7 @@ def measure(
         real: of the same shape, on 0..255.
         mask: bool (H, W), True in the foreground, which has one pixel at least.
         peak: the range that PSNR relates errors to, above 0.
-        perceptual: distance of a prediction and a real image, for `lpips`.
+        perceptual: distance of a prediction and a real image, for `lpips`; None where it has none of these.
 
     Raises:
         ValueError: other shapes, sizes or types, an empty mask, or a peak of 0 or less.
@@ -103,17 +103,13 @@ def measure(
         (1.0, 4.0, 48.13, 42.11)
     """
     _check_pair(prediction, real)
-    if mask.shape != real.shape[:2] or mask.dtype != np.bool_:
-        raise ValueError(f"the mask is {mask.dtype} {mask.shape}; bool {real.shape[:2]} is accepted")
-    if not mask.any():
-        raise ValueError("the mask is False everywhere; a foreground of at least one pixel is accepted")
-    if not peak > 0:
-        raise ValueError(f"peak is {peak}; above 0 is accepted")
+    _check_foreground(mask, real, peak)
     sums = np.array([_band_sums(band, mask) for band in _bands(prediction, real)])
     whole, foreground, similar, similar_foreground = (math.fsum(column) for column in sums.T)
     height, width = mask.shape
     inside = 3 * int(mask.sum())
     error, foreground_error = whole / (3 * height * width), foreground / inside
+    distance = None if perceptual is None else perceptual(prediction, real)
     return Measures(
         mse=error,
         fmse=foreground_error,
@@ -121,7 +117,7 @@ def measure(
         fpsnr=psnr(foreground_error, peak),
         ssim=similar / (3 * (height - 2 * RADIUS) * (width - 2 * RADIUS)),
         fssim=similar_foreground / inside,
-        lpips=None if perceptual is None else float(perceptual(prediction, real)),
+        lpips=None if distance is None else float(distance),
     )
 
 
@@ -221,3 +217,12 @@ def _check_pair(first: NDArray[Any], second: NDArray[Any]) -> None:
         raise ValueError(
             f"an image is {first.shape[1]} x {first.shape[0]} pixels; {2 * RADIUS + 1} a side or more is accepted"
         )
+
+
+def _check_foreground(mask: NDArray[Any], real: NDArray[Any], peak: float) -> None:
+    if mask.shape != real.shape[:2] or mask.dtype != np.bool_:
+        raise ValueError(f"the mask is {mask.dtype} {mask.shape}; bool {real.shape[:2]} is accepted")
+    if not mask.any():
+        raise ValueError("the mask is False everywhere; a foreground of at least one pixel is accepted")
+    if not peak > 0:
+        raise ValueError(f"peak is {peak}; above 0 is accepted")

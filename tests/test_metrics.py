@@ -233,6 +233,7 @@ def test_the_perceptual_distance_is_of_prediction_and_real() -> None:
     found = measure(real + np.uint8(7), real, mask, perceptual=lambda p, r: np.float32(p.max() - r.max()))
     assert found.lpips == 7
     assert type(found.lpips) is float
+    assert measure(real, real, mask, perceptual=lambda p, r: None).lpips is None
 
 
 IMAGE, EVERYWHERE = np.zeros((12, 14, 3), np.uint8), np.ones((12, 14), np.bool_)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from synthharm.evaluation.protocols import Protocol
     from synthharm.evaluation.summary import Evaluation
 
+ALL, DEFAULT = "all", "test"  # what --split takes beside a name, and is where there are several
 WIDTH = 120  # of tables that go into a file
 _SIZE = re.compile(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?")
 
@@ -25,7 +26,7 @@ def evaluate(
     checkpoint: Annotated[str, typer.Argument(help="A harmonizer: its folder, or a repository of the hub.")],
     data: Annotated[Path, typer.Option(help="Pairs: a dataset, iHarmony4's layout, or comp, mask and image.")],
     output: Annotated[Path, typer.Option(help="The folder to write: new, empty, or an earlier evaluation's.")],
-    split: Annotated[str | None, typer.Option(help="The only split wanted; all of them by default.")] = None,
+    split: Annotated[str | None, typer.Option(help="The split to score, or all; test by default.")] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(help="issam (default), harmonizer or ground-truth-background; may be repeated."),
@@ -41,39 +42,50 @@ def evaluate(
         list[int] | None,
         typer.Option(help="Lift the result at 256 to full size by a polynomial of order 2 or 3; may be repeated."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, auto, ...")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, auto, ...")] = "auto",
     limit: Annotated[int | None, typer.Option(help="Only so many pairs, evenly spread.")] = None,
 ) -> None:
     """Score a harmonizer on pairs of composites and real images, beside methods that need no training."""
     from synthharm.evaluation.methods import Network
-    from synthharm.evaluation.pairs import open_pairs
     from synthharm.evaluation.perceptual import lpips_measure
     from synthharm.evaluation.run import evaluate as run
     from synthharm.harmonizer import Harmonizer
+    from synthharm.harmonizer.devices import find_device
 
     try:
         protocols = _protocols(protocol or ["issam"], size or ["256"])
         orders = _orders(pcm or [], protocols)
-        if limit is not None and limit < 1:
-            raise SynthharmError(f"--limit: is {limit}; 1 or more is accepted")
-        pairs = open_pairs(data, split)
-        network = Network(Harmonizer.from_pretrained(checkpoint), device)
+        pairs, chosen = _pairs(data, split, limit)
+        place = str(find_device(device))
+        network = Network(Harmonizer.from_pretrained(checkpoint), place)
+        methods = _methods(network, pairs, baselines, orders)
         settings = {
             "checkpoint": _name(checkpoint),
             "data": data.resolve().name,
-            "split": split,
-            "device": device,
+            "split": chosen,
+            "device": place,
             "limit": limit,
         }
-        methods = _methods(network, pairs, baselines, orders)
-        chosen = pairs if limit is None else pairs.spread(limit)
-        found = run(chosen, methods, protocols, output, perceptual=lpips_measure(device), settings=settings)
+        found = run(pairs, methods, protocols, output, perceptual=lpips_measure(place), settings=settings)
     except (SynthharmError, OSError) as error:
         fail(error)
-    _show(found)
-    if found.rejects:
-        typer.echo(f"{found.used} of {found.pairs} pairs used; what was rejected is in results.json")
-    typer.echo(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")
+    _show(found, output)
+
+
+def _pairs(data: Path, split: str | None, limit: int | None) -> tuple[Pairs, str | None]:
+    """The pairs to score, and the split that they are of: without one given test, where there are several."""
+    from synthharm.evaluation.pairs import open_pairs
+
+    if limit is not None and limit < 1:
+        raise SynthharmError(f"--limit: is {limit}; 1 or more is accepted")
+    chosen = None if split == ALL else split
+    pairs = open_pairs(data, chosen)
+    if split is None and len(pairs.splits) > 1:
+        if DEFAULT not in pairs.splits:
+            raise SynthharmError(f"--split: is missing; {', '.join(pairs.splits)} or {ALL} is accepted")
+        typer.echo(f"scoring the split {DEFAULT} of {', '.join(pairs.splits)}", err=True)
+        pairs, chosen = open_pairs(data, DEFAULT), DEFAULT
+    return pairs if limit is None else pairs.spread(limit), chosen
 
 
 def _protocols(names: list[str], sizes: list[str]) -> list[Protocol]:
@@ -120,10 +132,12 @@ def _name(checkpoint: str) -> str:
     return path.resolve().name if path.is_dir() else checkpoint
 
 
-def _show(found: Evaluation) -> None:
+def _show(found: Evaluation, output: Path) -> None:
+    """Print the tables over all pairs, what must be known of them, and where the rest is."""
     from rich.console import Console
     from rich.table import Table
 
+    from synthharm.evaluation.notes import notes_on, unequal_counts
     from synthharm.evaluation.summary import cells
 
     console = Console()
@@ -140,3 +154,10 @@ def _show(found: Evaluation) -> None:
         for row in rows:
             table.add_row(*row)
         console.print(table)
+        if unequal := unequal_counts(lines):
+            typer.echo(unequal)
+    for note in notes_on(found.scored):
+        typer.echo(note)
+    if found.rejects:
+        typer.echo(f"{found.used} of {found.pairs} pairs used; what was rejected is in results.json")
+    typer.echo(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from synthharm.composites import harmonize
@@ -19,6 +18,7 @@ from synthharm.evaluation.lifting import ORDERS, fit_colour_map
 from synthharm.filters import FilterChain
 from synthharm.harmonizer import Harmonizer
 from synthharm.harmonizer.devices import find_device
+from synthharm.harmonizer.full_size import name_arguments, predict
 from synthharm.masks import binarize
 
 Image = NDArray[np.uint8]
@@ -35,10 +35,12 @@ class Output:
     Args:
         image: float32 RGB (H, W, 3) on 0..255, unrounded; the composite's own values where the mask is 0.
         arguments: of its chain, by name; None for a method that has none.
+        chain: whose arguments they are; None where that is not known.
     """
 
     image: NDArray[np.float32]
     arguments: dict[str, float] | None = None
+    chain: FilterChain | None = None
 
 
 class Method(Protocol):
@@ -156,9 +158,12 @@ class Oracle:
 class Network:
     """A harmonizer: arguments predicted from composite and mask, and applied at the composite's own size.
 
+    What is scored is unrounded: at full size the result is held in floats, 12 bytes for each pixel of the image,
+    and applying and measuring it take several times as much. `harmonize_image` needs far less.
+
     Args:
         harmonizer: the network, which is put on the device and into evaluation mode.
-        device: see `find_device`.
+        device: where the network predicts; see `find_device`. Arguments are applied on the CPU.
 
     Raises:
         SynthharmError: no such device here.
@@ -172,12 +177,13 @@ class Network:
         self.harmonizer.to(find_device(self.device)).eval()
 
     def run(self, composite: Image, mask: Mask, known: Known) -> Output:
-        """Predict arguments and apply them."""
-        harmonized, arguments = _harmonize(self.harmonizer, find_device(self.device), composite, mask)
-        inside = mask > 0
-        image = composite.astype(np.float32)
-        image[inside] = harmonized[inside]
-        return Output(image, arguments)
+        """Predict arguments and apply them.
+
+        Raises:
+            SynthharmError: the network predicts what is not a finite number.
+        """
+        predicted = predict(self.harmonizer, composite, mask)
+        return self.apply(composite, mask, name_arguments(self.harmonizer.chain, predicted))
 
     def apply(self, composite: Image, mask: Mask, arguments: Mapping[str, float]) -> Output:
         """Apply arguments, all of the chain's by name, in float64."""
@@ -241,7 +247,7 @@ class Lifted:
             own = pixels[block].astype(np.float64)
             mapped = np.clip(found.apply(own / 255) * 255, 0, 255)
             pixels[block] = own + alphas[block, None] / 255 * (mapped - own)
-        return Output(image, output.arguments)
+        return replace(output, image=image)
 
 
 def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -259,18 +265,6 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     return np.asarray(resized, dtype=np.uint8)
 
 
-def _harmonize(
-    harmonizer: Harmonizer, device: torch.device, composite: Image, mask: Mask
-) -> tuple[NDArray[np.float32], dict[str, float]]:
-    """What a network makes of a composite (H, W, 3) on 0..255, and its arguments by name."""
-    images = torch.from_numpy(composite).to(device).permute(2, 0, 1)[None].float() / 255
-    masks = torch.from_numpy(mask).to(device)[None, None].float() / 255
-    with torch.no_grad():
-        harmonized, arguments = harmonizer.harmonize(images, masks)
-    found = (harmonized[0].permute(1, 2, 0) * 255).cpu().numpy()
-    return found, dict(zip(harmonizer.chain.columns, arguments[0].double().tolist(), strict=True))
-
-
 def _apply(chain: FilterChain, composite: Image, mask: Mask, arguments: Mapping[str, float]) -> Output:
     if set(arguments) != set(chain.columns):
         raise SynthharmError(
@@ -280,7 +274,7 @@ def _apply(chain: FilterChain, composite: Image, mask: Mask, arguments: Mapping[
     values = {column: float(arguments[column]) for column in chain.columns}
     image = composite.astype(np.float32)
     image[mask > 0] = harmonize(composite, mask, chain, np.array(list(values.values()))) * 255
-    return Output(image, values)
+    return Output(image, values, chain)
 
 
 def _check_background(mask: Mask, name: str) -> None:

@@ -15,10 +15,9 @@ from synthharm.errors import SynthharmError, Unusable
 from synthharm.filters import FilterChain
 from synthharm.filters.pixels import Statistics
 from synthharm.generate import Dataset
-from synthharm.imagefile import decode, reduce_depth
+from synthharm.imagefile import EXTENSIONS, decode, reduce_depth
 from synthharm.masks import check_mask, decode_mask
 from synthharm.sources import read_file
-from synthharm.sources.folder import EXTENSIONS
 
 COMPOSITES, MASKS, REALS = ("comp", "composites"), ("mask", "masks"), ("image", "images", "real", "reals")
 ACCEPTED = (
@@ -86,10 +85,12 @@ class Pairs:
     Attributes:
         root: the folder that they lie in.
         entries: what is read, in order.
+        splits: the names of all splits that the folder has, sorted, whichever the pairs are of; () without any.
     """
 
     root: Path
     entries: tuple[Entry, ...]
+    splits: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -136,11 +137,6 @@ class Pairs:
         known = dict.fromkeys((one.filters, one.statistics) for one in self.entries if one.filters is not None)
         return tuple(_chain(filters, statistics) for filters, statistics in known if filters is not None)
 
-    @property
-    def has_reals(self) -> bool:
-        """Whether every pair has a real image."""
-        return all(entry.real is not None for entry in self.entries)
-
     def spread(self, count: int) -> Pairs:
         """At most `count` of the pairs, evenly spread over them, in their order.
 
@@ -186,17 +182,19 @@ def open_pairs(folder: str | Path, split: str | None = None) -> Pairs:
     root = Path(folder)
     if not root.is_dir():
         raise SynthharmError(f"{folder}: is not a folder; {ACCEPTED}")
+    splits: Sequence[str] = ()
     if Dataset(root).begun:
-        listed = _of_dataset(Dataset(root), split)
+        listed, splits = _of_dataset(Dataset(root), split)
     elif lists := _lists(root):
-        chosen = _choose(root, split, sorted({name for _, name, _ in lists}))
+        splits = sorted({name for _, name, _ in lists})
+        chosen = _choose(root, split, splits)
         listed = [entry for path, name, place in lists if name in chosen for entry in _of_list(root, path, place)]
     else:
         listed = _of_folders(root, split)
     entries = tuple({entry.name: entry for entry in reversed(listed)}.values())[::-1]
     if not entries:
         raise SynthharmError(f"{folder}: lists no composite" + (f" in the split {split!r}" if split else ""))
-    return Pairs(root, entries)
+    return Pairs(root, entries, tuple(splits))
 
 
 @cache
@@ -220,7 +218,8 @@ def _choose(root: Path, split: str | None, splits: Sequence[str]) -> Sequence[st
     return [split]
 
 
-def _of_dataset(dataset: Dataset, split: str | None) -> list[Entry]:
+def _of_dataset(dataset: Dataset, split: str | None) -> tuple[list[Entry], list[str]]:
+    """The entries of a split, or of all, and the names of all splits."""
     splicing = "kinds" in dataset.recipe
     listed = []
     try:
@@ -228,8 +227,9 @@ def _of_dataset(dataset: Dataset, split: str | None) -> list[Entry]:
             listed.append((name, entry))
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise SynthharmError(f"{dataset.folder}: one of its records is not as a record is: {error!r}") from error
-    chosen = _choose(dataset.folder, split, sorted({name for name, _ in listed}))
-    return [entry for name, entry in listed if name in chosen]
+    splits = sorted({name for name, _ in listed})
+    chosen = _choose(dataset.folder, split, splits)
+    return [entry for name, entry in listed if name in chosen], splits
 
 
 def _of_records(dataset: Dataset) -> Iterator[tuple[str, Entry]]:

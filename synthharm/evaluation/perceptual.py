@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,32 @@ from synthharm.harmonizer.devices import find_device
 from synthharm.metrics import Perceptual
 
 WEIGHTS = "alexnet-owt-*.pth"  # as torchvision names AlexNet's weights
-LEAST = 31  # pixels a side: smaller ones are gone before AlexNet's last layers
+LEAST = 31  # pixels a side
+MEASURED = f"LPIPS is measured with AlexNet (version 0.1), of images of {LEAST} pixels a side or more."
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A perceptual distance that knows what it is: a `Perceptual` for tables that say how they were measured.
+
+    Args:
+        measure: the distance of two images, (H, W, 3) on 0..255; None for images it cannot be taken of.
+        described: a sentence for tables.
+        versions: of the libraries that it alone needs, by name.
+
+    Example:
+        >>> largest = Distance(lambda one, other: float(abs(one - other).max()), "LPIPS stands for the largest.")
+        >>> largest(np.full((2, 2, 3), 7.0), np.full((2, 2, 3), 4.0))
+        3.0
+    """
+
+    measure: Perceptual
+    described: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, prediction: NDArray[Any], real: NDArray[Any]) -> float | None:
+        """The distance of a prediction and a real image."""
+        return self.measure(prediction, real)
 
 
 def why_no_lpips() -> str | None:
@@ -33,11 +60,11 @@ def why_no_lpips() -> str | None:
     return None
 
 
-def lpips_measure(device: str = "cpu") -> Perceptual | None:
+def lpips_measure(device: str = "cpu") -> Distance | None:
     """LPIPS of AlexNet (version 0.1) as a function of two images, or None where `why_no_lpips` says why.
 
-    The function takes images (H, W, 3) on 0..255, uint8 or floats, and gives their distance, 0 for equal ones. It
-    raises a ValueError for images below 31 pixels a side.
+    The function takes images (H, W, 3) on 0..255, uint8 or floats, and gives their distance, 0 for equal ones. Of
+    images below 31 pixels a side it gives None: nothing is left of them before AlexNet's last layers.
 
     Args:
         device: as torch names it.
@@ -54,15 +81,13 @@ def lpips_measure(device: str = "cpu") -> Perceptual | None:
     place = find_device(device)
     network = _network(path).to(place)
 
-    def distance(prediction: NDArray[Any], real: NDArray[Any]) -> float:
+    def distance(prediction: NDArray[Any], real: NDArray[Any]) -> float | None:
         if min(real.shape[:2]) < LEAST:
-            raise ValueError(
-                f"an image is {real.shape[1]} x {real.shape[0]} pixels; LPIPS accepts {LEAST} a side or more"
-            )
+            return None
         with torch.no_grad():
             return float(network(_as_tensor(prediction, place), _as_tensor(real, place)))
 
-    return distance
+    return Distance(distance, MEASURED, {"lpips": version("lpips")})
 
 
 def _network(path: Path) -> Any:

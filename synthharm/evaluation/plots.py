@@ -19,6 +19,7 @@ COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#C
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "//", "\\\\", "..", "xx", "--", "++", "oo")
 LOWEST = 0.01  # fMSE: less is drawn here, for an axis in logarithms has no 0
+KINDS = ("bins", "scatter", "arguments")
 BINNED = ("foreground", "composite fMSE")
 STYLE: Mapping[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
@@ -52,7 +53,12 @@ def draw_plots(evaluation: Evaluation) -> Iterator[tuple[str, bytes]]:
             }
             for name, figure in figures.items():
                 if figure is not None:
-                    yield f"{protocol}_{size}_{name}.png", _png(figure)
+                    yield plot_name(protocol, size, name), _png(figure)
+
+
+def plot_name(protocol: str, size: str, kind: str) -> str:
+    """The name of a plot's file; its kind is one of `KINDS`."""
+    return f"{protocol}_{size}_{kind}.png"
 
 
 def _plot_bins(lines: Sequence[Line], methods: Sequence[str], where: str) -> Figure | None:

@@ -8,6 +8,7 @@ masks, and its SSIM has a window of 7 x 7; here the measures are those of `synth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -73,21 +74,51 @@ class Protocol:
             issam: composite, mask and real image are resized to 256 x 256 bilinearly without antialiasing; the
             method runs on these; errors in the background count; PSNR's peak is 255.
         """
-        where = "the method runs at full size"
-        if self.size is not None:
-            size = f"{self.size[1]} x {self.size[0]}"
-            how = "bilinearly without antialiasing" if self.resize == "bilinear" else "by Pillow's bilinear filter"
-            where = f"composite, mask and real image are resized to {size} {how}; the method runs on these"
-            if self.arguments_from == "full":
-                where = (
-                    f"the method sees the full image, and its arguments are applied to the composite at {size} (a "
-                    f"method without arguments has its rounded result resized); all is resized {how}"
-                )
         background = "errors in the background count"
         if self.background == "real":
             background = "the background is replaced by the real one"
         peak = "255" if self.peak == "255" else "the largest less the smallest value of the prediction"
-        return f"{self.name}: {where}; {background}; PSNR's peak is {peak}."
+        return f"{self._running('composite, mask and real image')}; {background}; PSNR's peak is {peak}."
+
+    @property
+    def described_without_real(self) -> str:
+        """A sentence for tables of pairs without a real image.
+
+        Example:
+            >>> print(PROTOCOLS["issam"].at(None).described_without_real)
+            issam: the method runs at full size; the result's colours where the mask is above 0, weighted by it,
+            are compared with those where it is 0.
+        """
+        compared = "the result's colours where the mask is above 0, weighted by it, are compared with those where"
+        return f"{self._running('composite and mask')}; {compared} it is 0."
+
+    def _running(self, images: str) -> str:
+        """What is resized, and what the method sees."""
+        if self.size is None:
+            return f"{self.name}: the method runs at full size"
+        size = f"{self.size[1]} x {self.size[0]}"
+        how = "bilinearly without antialiasing" if self.resize == "bilinear" else "by Pillow's bilinear filter"
+        if self.arguments_from == "resized":
+            return f"{self.name}: {images} are resized to {size} {how}; the method runs on these"
+        return (
+            f"{self.name}: the method sees the full image, and its arguments are applied to the composite at "
+            f"{size} (a method without arguments has its rounded result resized); all is resized {how}"
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method made of a composite under a protocol, and the mask by which that is measured.
+
+    Attributes:
+        method: its name.
+        output: at the protocol's size, before its background is replaced.
+        mask: uint8 (H, W) at that size; the foreground is where it is 128 or more.
+    """
+
+    method: str
+    output: Output
+    mask: Levels
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
@@ -129,7 +160,7 @@ def score(
     Raises:
         Unusable: no foreground is left at the protocol's size, the result is of one value where its range is
             the peak, or the method can do nothing with this composite.
-        ValueError: other types, or sizes that differ.
+        ValueError: other types, sizes that differ, or a prediction that is not finite.
 
     Example:
         >>> from synthharm.evaluation.methods import Composite
@@ -141,43 +172,68 @@ def score(
         >>> measures.mse, measures.fmse
         (25.0, 100.0)
     """
-    _check(composite, mask, real)
-    if protocol.arguments_from == "full":
-        output, seen, target = _from_full(protocol, method, composite, mask, real, known)
-    else:
-        seen, target = _resize_mask(protocol, mask), _resize(protocol, real)
+    _check(mask, {"composite": composite, "real image": real})
+    result = run_method(protocol, method, composite, mask, known)
+    return measure_result(protocol, result, real, perceptual), result.output
+
+
+def run_method(
+    protocol: Protocol, method: Method, composite: Levels, mask: Levels, known: Mapping[str, float] | None = None
+) -> Result:
+    """Run a method on one composite under a protocol; no real image is needed for that.
+
+    Args:
+        protocol: how.
+        method: what harmonizes.
+        composite: uint8 RGB (H, W, 3).
+        mask: uint8 (H, W), 0..255.
+        known: the true arguments by name, where the data has them.
+
+    Raises:
+        Unusable: no foreground is left at the protocol's size, or the method can do nothing with this composite.
+        ValueError: other types, sizes that differ, or a prediction that is not finite.
+    """
+    _check(mask, {"composite": composite})
+    seen = _resize_mask(protocol, mask)
+    if protocol.size is None or protocol.arguments_from == "resized":
         output = method.run(_resize(protocol, composite), seen, known)
-    foreground = seen >= THRESHOLD
-    prediction: NDArray[Any] = output.image
+        _check_finite(output)
+        return Result(method.name, output, seen)
+    output = method.run(composite, mask, known)
+    _check_finite(output)
+    if output.arguments is not None and isinstance(method, Chained):
+        output = method.apply(_resize(protocol, composite), seen, output.arguments)
+    else:
+        rounded = np.rint(np.clip(output.image, 0, 255)).astype(np.uint8)
+        output = replace(output, image=_resize(protocol, rounded).astype(np.float32))
+    return Result(method.name, output, seen)
+
+
+def measure_result(
+    protocol: Protocol, result: Result, real: Levels, perceptual: Perceptual | None = None
+) -> Measures:
+    """Measure what a method made of a composite against the real image.
+
+    Args:
+        protocol: under which it ran.
+        result: of `run_method`.
+        real: uint8 RGB (H, W, 3), of the composite's own size.
+        perceptual: see `score`.
+
+    Raises:
+        Unusable: the result is of one value where its range is the peak.
+        ValueError: what `measure` does not accept.
+    """
+    target, foreground = _resize(protocol, real), result.mask >= THRESHOLD
+    prediction: NDArray[Any] = result.output.image
     if protocol.background == "real":
         prediction = np.where(foreground[..., None], prediction, target)
     peak = 255.0
     if protocol.peak == "prediction":
         peak = float(prediction.max()) - float(prediction.min())
         if peak == 0:
-            raise Unusable(method.name, "one value", "PSNR's peak is the range of the prediction, which is 0")
-    return measure(prediction, target, foreground, peak=peak, perceptual=perceptual), output
-
-
-def _from_full(
-    protocol: Protocol,
-    method: Method,
-    composite: Levels,
-    mask: Levels,
-    real: Levels,
-    known: Mapping[str, float] | None,
-) -> tuple[Output, Levels, Levels]:
-    """Output, mask and real image at the protocol's size, of a method that sees the full image."""
-    seen = _resize_mask(protocol, mask)
-    output = method.run(composite, mask, known)
-    if protocol.size is None:
-        return output, seen, real
-    if output.arguments is not None and isinstance(method, Chained):
-        output = method.apply(_resize(protocol, composite), seen, output.arguments)
-    else:
-        rounded = np.rint(np.clip(output.image, 0, 255)).astype(np.uint8)
-        output = replace(output, image=_resize(protocol, rounded).astype(np.float32))
-    return output, seen, _resize(protocol, real)
+            raise Unusable(result.method, "one value", "PSNR's peak is the range of the prediction, which is 0")
+    return measure(prediction, target, foreground, peak=peak, perceptual=perceptual)
 
 
 def _resize(protocol: Protocol, image: Levels) -> Levels:
@@ -205,10 +261,18 @@ def _resize_mask(protocol: Protocol, mask: Levels) -> Levels:
     return seen
 
 
-def _check(composite: Levels, mask: Levels, real: Levels) -> None:
+def _check(mask: Levels, images: Mapping[str, Levels]) -> None:
     if mask.dtype != np.uint8 or mask.ndim != 2:
         raise ValueError(f"the mask is {mask.dtype} {mask.shape}; uint8 (H, W) is accepted")
     shape = (*mask.shape, 3)
-    for name, found in (("composite", composite), ("real image", real)):
+    for name, found in images.items():
         if found.dtype != np.uint8 or found.shape != shape:
             raise ValueError(f"the {name} is {found.dtype} {found.shape}; uint8 {shape} is accepted by its mask")
+
+
+def _check_finite(output: Output) -> None:
+    wrong = [f"{name} is {value}" for name, value in (output.arguments or {}).items() if not math.isfinite(value)]
+    if not wrong and not np.isfinite(output.image).all():
+        wrong = ["its image has values that are not finite numbers"]
+    if wrong:
+        raise ValueError(f"the prediction is not finite: {', '.join(wrong)}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.composites.manipulation.colour_transfer import to_lab
+from synthharm.composites.manipulation.colour_transfer import mean_and_deviation, to_lab
 from synthharm.filters import FILTERS, Parameter
 
 
@@ -38,8 +38,8 @@ def colour_distance(image: NDArray[Any], mask: NDArray[np.uint8]) -> tuple[float
         found = "0" if outside.any() else "above 0"
         raise ValueError(f"the mask is {found} everywhere; one with a region and a background is accepted")
     levels = np.rint(np.clip(image, 0, 255)).astype(np.uint8)
-    mean, deviation = _statistics(to_lab(levels[inside]), mask[inside][:, None] / 255)
-    around, spread = _statistics(to_lab(levels[outside]), np.ones((int(outside.sum()), 1)))
+    mean, deviation = mean_and_deviation(to_lab(levels[inside]), mask[inside][:, None] / 255)
+    around, spread = mean_and_deviation(to_lab(levels[outside]), np.ones((int(outside.sum()), 1)))
     return float(np.linalg.norm(mean - around)), float(np.linalg.norm(deviation - spread))
 
 
@@ -73,11 +73,3 @@ def parameter(column: str) -> Parameter:
         if found.name == part or (not part and len(FILTERS[name].parameters) == 1):
             return found
     raise ValueError(f"no filter has an argument {column!r}; the filters are {', '.join(FILTERS)}")
-
-
-def _statistics(
-    colours: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    total = weights.sum()
-    mean = (colours * weights).sum(axis=0) / total
-    return mean, np.sqrt((np.square(colours - mean) * weights).sum(axis=0) / total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,21 +11,20 @@ import numpy as np
 
 from synthharm.composites.encoding import encode_png
 from synthharm.errors import SynthharmError, Unusable
-from synthharm.evaluation.methods import Composite, Lifted, Method, Network, Oracle, Output, resize
+from synthharm.evaluation.methods import Composite, Lifted, Method, Network, Oracle
 from synthharm.evaluation.pairs import Pair, Pairs
-from synthharm.evaluation.perceptual import why_no_lpips
-from synthharm.evaluation.protocols import Protocol, score
+from synthharm.evaluation.perceptual import Distance, why_no_lpips
+from synthharm.evaluation.protocols import Protocol, Result, measure_result, run_method
 from synthharm.evaluation.realism import colour_distance, from_neutral, parameter
 from synthharm.evaluation.summary import Argument, Evaluation, Scored, size_name, summarize
 from synthharm.evaluation.worst import worst_cases, worst_sheet
-from synthharm.evaluation.writing import check_output, write_evaluation
+from synthharm.evaluation.writing import check_output, library_versions, write_evaluation
+from synthharm.filters import FilterChain
 from synthharm.generate.progress import progress_bar
-from synthharm.masks import THRESHOLD, binarize
-from synthharm.metrics import Measures, Perceptual
+from synthharm.masks import THRESHOLD
 from synthharm.sources import Reject
 
 SHEET_COMPRESSION = 9  # a sheet is made once, and kept
-MEASURED = "LPIPS is measured with AlexNet (version 0.1)."
 NOT_ASKED = "LPIPS is not measured: it was not asked for."
 
 
@@ -36,7 +34,7 @@ def evaluate(
     protocols: Sequence[Protocol],
     output: str | Path,
     *,
-    perceptual: Perceptual | None = None,
+    perceptual: Distance | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Score methods on pairs, and write what comes of it.
@@ -44,7 +42,8 @@ def evaluate(
     The composite itself is always scored, and methods in their order after it. An `Oracle` runs on pairs whose
     arguments are known for its chain, and `Lifted` methods at full size. A pair that cannot be used, or not by one
     of the methods, is listed, and the run goes on. Of pairs without a real image it is measured how far the
-    region's colours are from the background's, and the arguments from neutral.
+    region's colours are from the background's, and the arguments from neutral. Predicted arguments are compared
+    with the true ones where both are of the same filters and statistics.
 
     The folder has per_image.csv (all figures of every image), table.csv and tables.md (means by subset, by the
     foreground's share and by the composite's fMSE, and errors of arguments), plots/, worst.png, and results.json,
@@ -55,7 +54,7 @@ def evaluate(
         methods: what scores; the plots and the worst cases are of the first `Network`, or else of the last method.
         protocols: at their sizes.
         output: the folder: new, empty, or of an earlier evaluation, which is replaced.
-        perceptual: for LPIPS; None where it is not measured.
+        perceptual: for LPIPS (see `lpips_measure`); None where it is not measured.
         settings: what the caller wants written down, as plain JSON.
 
     Raises:
@@ -67,21 +66,8 @@ def evaluate(
     check_output(folder)
     chosen = [Composite(), *(method for method in methods if not isinstance(method, Composite))]
     _check(chosen, protocols)
-    scored: list[Scored] = []
-    rejects: list[Reject] = []
-    with progress_bar(len(pairs), 0) as advance:
-        for place in range(len(pairs)):
-            try:
-                pair = pairs[place]
-            except Unusable as error:
-                rejects.append(_reject(pairs.names[place], error))
-            else:
-                for protocol in protocols:
-                    scored += _Scoring(pair, protocol, perceptual, rejects).rows(chosen)
-            advance(1)
-    if not scored:
-        listed = "".join(f"\n  {one.name}: {one.reason}: {one.detail}" for one in rejects[:5])
-        raise SynthharmError(f"{pairs.root}: none of {len(pairs)} pairs can be used; among others:{listed}")
+    versions = library_versions() | dict(perceptual.versions if perceptual is not None else {})
+    scored, rejects = _score(pairs, chosen, protocols, perceptual)
     subject = next((method for method in chosen if isinstance(method, Network)), chosen[-1])
     evaluation = Evaluation(
         scored=tuple(scored),
@@ -90,12 +76,36 @@ def evaluate(
         methods=tuple(method.name for method in chosen),
         subject=subject.name,
         described={(one.name, size_name(one.size)): one.described for one in protocols},
-        lpips=MEASURED if perceptual is not None else why_no_lpips() or NOT_ASKED,
+        without_real={(one.name, size_name(one.size)): one.described_without_real for one in protocols},
+        lpips=perceptual.described if perceptual is not None else why_no_lpips() or NOT_ASKED,
         pairs=len(pairs),
         settings=dict(settings or {}),
+        versions=versions,
     )
-    write_evaluation(evaluation, folder, _sheet(pairs, scored, subject, protocols))
+    write_evaluation(evaluation, folder, lambda: _sheet(pairs, scored, subject, protocols))
     return evaluation
+
+
+def _score(
+    pairs: Pairs, methods: Sequence[Method], protocols: Sequence[Protocol], perceptual: Distance | None
+) -> tuple[list[Scored], list[Reject]]:
+    """The figures of all pairs, and what could not be used."""
+    scored: list[Scored] = []
+    rejects: list[Reject] = []
+    with progress_bar(len(pairs), 0, "pairs") as advance:
+        for place in range(len(pairs)):
+            try:
+                pair = pairs[place]
+            except Unusable as error:
+                rejects.append(_reject(pairs.names[place], error))
+            else:
+                for protocol in protocols:
+                    scored += _Scoring(pair, protocol, perceptual, rejects).rows(methods)
+            advance(1)
+    if not scored:
+        listed = "".join(f"\n  {one.name}: {one.reason}: {one.detail}" for one in rejects[:5])
+        raise SynthharmError(f"{pairs.root}: none of {len(pairs)} pairs can be used; among others:{listed}")
+    return scored, rejects
 
 
 def _check(methods: Sequence[Method], protocols: Sequence[Protocol]) -> None:
@@ -129,63 +139,68 @@ class _Scoring:
 
     pair: Pair
     protocol: Protocol
-    perceptual: Perceptual | None
+    perceptual: Distance | None
     rejects: list[Reject] = field(repr=False)
 
     def rows(self, methods: Sequence[Method]) -> Iterator[Scored]:
         """The figures of all methods that run here, the composite's first; none where that cannot be scored."""
-        composite = self._attempt(methods[0])
-        if composite is None:
-            return
-        measures, before = composite
-        known = None if measures is None else measures.fmse
-        if measures is None:
-            try:
-                self._realism(before, before)
-            except ValueError as error:  # there is no background to compare with
-                self._refuse(Unusable(self.pair.name, "not scored", str(error)))
+        before: Result | None = None
+        composite: float | None = None
+        for method in methods:
+            if not self._runs(method):
+                continue
+            found = self._attempt(method, before)
+            if found is not None:
+                result, figures = found
+                if before is None:
+                    before, composite = result, figures.get("fmse")
+                yield self._row(method, result, figures, composite)
+            elif before is None:
                 return
-        yield self._row(methods[0], measures, before, before, known)
-        for method in methods[1:]:
-            if self._runs(method) and (found := self._attempt(method)) is not None:
-                yield self._row(method, *found, before, known)
 
     def _runs(self, method: Method) -> bool:
         if isinstance(method, Oracle):
-            return self.pair.arguments is not None and self.pair.chain == method.chain
+            return self.pair.chain is not None and not _difference(method.chain, self.pair.chain)
         return not isinstance(method, Lifted) or self.protocol.size is None
 
-    def _attempt(self, method: Method) -> tuple[Measures | None, Output] | None:
+    def _attempt(self, method: Method, before: Result | None) -> tuple[Result, dict[str, float]] | None:
+        """What a method makes of the pair, and its figures; None where that is no error of the method's."""
         pair = self.pair
-        real = pair.composite if pair.real is None else pair.real  # without one only the output is of use
-        perceptual = None if pair.real is None else self.perceptual
         try:
-            measures, output = score(
-                self.protocol, method, pair.composite, pair.mask, real, perceptual, pair.arguments
-            )
+            result = run_method(self.protocol, method, pair.composite, pair.mask, pair.arguments)
+            return result, self._figures(result, before or result)
         except Unusable as error:
             self._refuse(error)
-            return None
-        except ValueError as error:
-            if isinstance(method, Composite):  # nothing was predicted: it is the images that cannot be measured
-                self._refuse(Unusable(pair.name, "not scored", str(error)))
-                return None
-            raise SynthharmError(f"{pair.name}: {method.name}: {_why(method, pair) or error}") from error
-        return (None if pair.real is None else measures), output
+        except (ValueError, SynthharmError) as error:
+            if not isinstance(method, Composite):
+                raise SynthharmError(f"{pair.name}: {method.name}: {error}") from error
+            # Nothing was predicted: it is the images that cannot be measured.
+            self._refuse(Unusable(pair.name, "not scored", str(error)))
+        return None
 
     def _refuse(self, error: Unusable) -> None:
         where = f"{self.protocol.name} at {size_name(self.protocol.size)}: "
         self.rejects.append(_reject(self.pair.name, error, where))
 
+    def _figures(self, result: Result, before: Result) -> dict[str, float]:
+        """Measures, or without a real image how alike colours are, beside those of the composite."""
+        if self.pair.real is not None:
+            measures = measure_result(self.protocol, result, self.pair.real, self.perceptual)
+            return {name: value for name, value in asdict(measures).items() if value is not None}
+        found: dict[str, float] = {}
+        for when, output in (("before", before.output), ("after", result.output)):
+            found[f"mean_{when}"], found[f"deviation_{when}"] = colour_distance(output.image, result.mask)
+        if result.output.arguments is not None:
+            found["from_neutral"] = from_neutral(result.output.arguments)
+        return found
+
     def _row(
-        self, method: Method, measures: Measures | None, output: Output, before: Output, composite: float | None
+        self, method: Method, result: Result, figures: Mapping[str, float], composite: float | None
     ) -> Scored:
-        pair, predicted = self.pair, output.arguments or {}
+        pair, predicted = self.pair, result.output.arguments or {}
         true = pair.arguments or {}
-        arguments = {}
-        if set(predicted) == set(true):
-            arguments = {c: Argument(predicted[c], true[c], parameter(c).neutral) for c in true}
-        figures = {} if measures is None else {n: v for n, v in asdict(measures).items() if v is not None}
+        uncompared = _difference(result.output.chain, pair.chain) if predicted and true else ""
+        compared = {} if uncompared or not predicted else true
         return Scored(
             name=pair.name,
             subset=pair.subset,
@@ -194,30 +209,21 @@ class _Scoring:
             method=method.name,
             foreground=float(np.mean(pair.mask >= THRESHOLD)),
             composite_fmse=composite,
-            measures=figures,
-            realism=self._realism(before, output) if measures is None else {},
+            measures={} if pair.real is None else figures,
+            realism=figures if pair.real is None else {},
             predicted=predicted,
-            arguments=arguments,
+            arguments={c: Argument(predicted[c], compared[c], parameter(c).neutral) for c in compared},
+            uncompared=uncompared,
         )
 
-    def _realism(self, before: Output, after: Output) -> dict[str, float]:
-        size = before.image.shape[:2]
-        mask = self.pair.mask if self.pair.mask.shape == size else binarize(resize(self.pair.mask, size))
-        found: dict[str, float] = {}
-        for when, output in (("before", before), ("after", after)):
-            found[f"mean_{when}"], found[f"deviation_{when}"] = colour_distance(output.image, mask)
-        if after.arguments is not None:
-            found["from_neutral"] = from_neutral(after.arguments)
-        return found
 
-
-def _why(method: Method, pair: Pair) -> str:
-    """That a method's prediction is not finite, where that is why it cannot be scored; else nothing."""
-    try:
-        output = method.run(pair.composite, pair.mask, pair.arguments)
-    except (ValueError, Unusable):
-        return ""
-    wrong = [f"{name} is {value}" for name, value in (output.arguments or {}).items() if not math.isfinite(value)]
-    if not wrong and not np.isfinite(output.image).all():
-        wrong = ["its image has values that are not numbers"]
-    return f"the prediction is not finite: {', '.join(wrong)}" if wrong else ""
+def _difference(own: FilterChain | None, true: FilterChain | None) -> str:
+    """Why a method's arguments do not mean what the pair's do; "" where they do."""
+    if own is None or true is None:
+        return "it is not known which chain the method's are of"
+    filters, wanted = (", ".join(one.name for one in chain.filters) for chain in (own, true))
+    if filters != wanted:
+        return f"the method's filters are {filters}, those of the data {wanted}"
+    if own.statistics != true.statistics:
+        return f"the method's means are over the {own.statistics}, those of the data over the {true.statistics}"
+    return ""

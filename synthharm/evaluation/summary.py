@@ -66,7 +66,8 @@ class Scored:
         measures: by the names of `MEASURES`; empty without a real image.
         realism: by the names of `REALISM`; empty with one.
         predicted: arguments by column; empty where the method has none.
-        arguments: those of which the true ones are known, by column.
+        arguments: those of which the true ones are known, by column; of the same chain as these.
+        uncompared: why there are none although arguments are predicted and true ones known; else "".
     """
 
     name: str
@@ -80,6 +81,7 @@ class Scored:
     realism: Mapping[str, float] = field(default_factory=dict)
     predicted: Mapping[str, float] = field(default_factory=dict)
     arguments: Mapping[str, Argument] = field(default_factory=dict)
+    uncompared: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,11 @@ class Evaluation:
         methods: their names; the composite itself is the first.
         subject: the name of the method that the plots and the worst cases are about.
         described: a sentence for each protocol and size.
+        without_real: the same for tables of pairs without a real image.
         lpips: a sentence on whether LPIPS was measured.
         pairs: how many were listed.
         settings: what the caller wants written down.
+        versions: of the libraries that figures depend on, by name.
     """
 
     scored: tuple[Scored, ...]
@@ -127,9 +131,11 @@ class Evaluation:
     methods: tuple[str, ...]
     subject: str
     described: Mapping[tuple[str, str], str]
+    without_real: Mapping[tuple[str, str], str]
     lpips: str
     pairs: int
     settings: Mapping[str, Any]
+    versions: Mapping[str, str]
 
     @property
     def used(self) -> int:
@@ -238,9 +244,9 @@ def _argument_lines(rows: Sequence[Scored]) -> Iterator[Line]:
 
 
 def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The means of what there is for every image, in the order of `HEADINGS`."""
-    names = [name for name in HEADINGS if all(name in one for one in figures)]
-    return {name: math.fsum(one[name] for one in figures) / len(figures) for name in names}
+    """The means over the images that have a figure (only LPIPS may be missing), in the order of `HEADINGS`."""
+    columns = {name: [one[name] for one in figures if name in one] for name in HEADINGS}
+    return {name: math.fsum(values) / len(values) for name, values in columns.items() if values}
 
 
 def tables_of(lines: Sequence[Line]) -> list[list[Line]]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.evaluation.methods import Method, resize
-from synthharm.evaluation.pairs import Pairs
-from synthharm.evaluation.protocols import Protocol, score
+from synthharm.evaluation.pairs import Pair, Pairs
+from synthharm.evaluation.protocols import Protocol, run_method
 from synthharm.evaluation.summary import Scored
 from synthharm.report import Row, contact_sheet
+from synthharm.report.contact_sheet import TILE
 
 COUNT = 6  # of either kind
 TITLES = ("composite", "mask", "harmonized", "real")
@@ -87,19 +89,39 @@ def worst_sheet(pairs: Pairs, cases: Sequence[Case], method: Method, protocol: P
         ValueError: no case.
     """
     places = {name: place for place, name in enumerate(pairs.names)}
-    rows, known = [], False
+    shown: dict[str, tuple[NDArray[np.uint8], ...]] = {}
     for case in cases:
-        pair = pairs[places[case.name]]
-        real = pair.composite if pair.real is None else pair.real
-        _, output = score(protocol, method, pair.composite, pair.mask, real, known=pair.arguments)
-        # At the protocol's size it would be out of proportion beside the others.
-        harmonized = resize(np.rint(np.clip(output.image, 0, 255)).astype(np.uint8), pair.mask.shape)
-        mask = np.repeat(pair.mask[..., None], 3, axis=2)
-        shown = (pair.composite, mask, harmonized) + (() if pair.real is None else (pair.real,))
-        known = known or pair.real is not None
-        text = (TEXT_UNKNOWN if pair.real is None else TEXT).format(after=case.after, before=case.before)
+        if case.name not in shown:  # often one case is of both kinds
+            shown[case.name] = _pictures(pairs[places[case.name]], method, protocol)
+    rows = []
+    for case in cases:
+        known = len(shown[case.name]) == len(TITLES)
+        text = (TEXT if known else TEXT_UNKNOWN).format(after=case.after, before=case.before)
         # Where nothing got worse, the largest increase is the smallest improvement: the sign says so.
-        why = case.why if case.why == "highest" else f"change {case.after - case.before:+.3g}"
-        rows.append(Row(shown, f"{why}: {text}   {case.name}"))
+        why = (
+            case.why
+            if case.why == "highest"
+            else "change " + format(case.after - case.before, "+.1f" if known else "+.3f")
+        )
+        rows.append(Row(shown[case.name], f"{why}: {text}   {case.name}"))
     title = f"{method.name}: highest error, and largest increase over the composite's ({protocol.name})"
-    return contact_sheet(rows, title, TITLES if known else TITLES[:3])
+    return contact_sheet(rows, title, TITLES[: max(map(len, shown.values()), default=0)])
+
+
+def _pictures(pair: Pair, method: Method, protocol: Protocol) -> tuple[NDArray[np.uint8], ...]:
+    """What a row shows of a pair, no larger than there: of large images a sheet's would fill the memory."""
+    output = run_method(protocol, method, pair.composite, pair.mask, pair.arguments).output
+    # At the protocol's size it would be out of proportion beside the others.
+    harmonized = resize(np.rint(np.clip(output.image, 0, 255)).astype(np.uint8), pair.mask.shape)
+    mask = np.repeat(pair.mask[..., None], 3, axis=2)
+    pictures = (pair.composite, mask, harmonized) + (() if pair.real is None else (pair.real,))
+    return tuple(map(_shrink, pictures))
+
+
+def _shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    scale = min(TILE[0] / width, TILE[1] / height)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from fnmatch import fnmatch
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+import PIL
+
 from synthharm import __version__
 from synthharm.errors import SynthharmError
-from synthharm.evaluation.plots import draw_plots
+from synthharm.evaluation.notes import notes_on, unequal_counts
+from synthharm.evaluation.plots import KINDS, draw_plots, plot_name
 from synthharm.evaluation.summary import (
     TABLES,
     Evaluation,
@@ -20,7 +24,7 @@ from synthharm.evaluation.summary import (
     scored_csv,
     tables_of,
 )
-from synthharm.files import ASIDE, json_text, write_atomically
+from synthharm.files import ASIDE, json_text, parse_json, write_atomically
 
 PER_IMAGE, TABLE, REPORT, RESULTS = "per_image.csv", "table.csv", "tables.md", "results.json"
 PLOTS, WORST = "plots", "worst.png"
@@ -35,7 +39,7 @@ DISTANCES = (
     "Distances are those of the means, and of the deviations, of l-alpha-beta over the region and its background; "
     "in a real photo they are not 0 either. Arguments are in spans from neutral, the mean over them."
 )
-LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "timm")
+KEYS = {"settings", "protocols", "methods", "subject", "lines", "rejects", "versions"}  # of any results
 
 
 def check_output(folder: Path) -> None:
@@ -47,32 +51,61 @@ def check_output(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise SynthharmError(f"output: {folder} is a file; a folder is accepted")
     found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    if others := [name for name in found if name not in OWN and not fnmatch(name, ASIDE)]:
+    found = [name for name in found if not fnmatch(name, ASIDE)]
+    accepted = "a new or empty folder, or one of an earlier evaluation, which is replaced, is accepted"
+    if others := [name for name in found if name not in OWN]:
+        raise SynthharmError(f"output: {folder} holds {others[0]!r}, which is not of an evaluation; {accepted}")
+    if found and _earlier(folder) is None:
         raise SynthharmError(
-            f"output: {folder} holds {others[0]!r}, which is not of an evaluation; a new or empty folder, or "
-            f"one of an earlier evaluation, which is replaced, is accepted"
+            f"output: {folder} holds {found[0]!r}, but no {RESULTS} of an evaluation that came to its end; "
+            f"{accepted}"
         )
 
 
-def write_evaluation(evaluation: Evaluation, folder: Path, sheet: bytes | None) -> None:
+def _earlier(folder: Path) -> list[tuple[str, str]] | None:
+    """The protocols and sizes of the evaluation whose results lie in a folder; None where there are none."""
+    try:
+        found = parse_json((folder / RESULTS).read_bytes())
+        if not set(found) >= KEYS or "synthharm" not in found["versions"]:
+            return None
+        return [(str(one["name"]), str(one["size"])) for one in found["protocols"]]
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path, draw_sheet: Callable[[], bytes | None]) -> None:
     """Write an evaluation, results.json last; of an earlier one nothing stays.
+
+    Figures and tables are written first: whatever fails where pictures are drawn, they are there.
 
     Args:
         evaluation: what came of it.
         folder: accepted by `check_output`.
-        sheet: the PNG of the worst cases, if there is one.
+        draw_sheet: gives the PNG of the worst cases, if there is one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for left in (folder / RESULTS, folder / WORST, *(folder / PLOTS).glob("*.png")):
+    # A plot that has another name is not of the earlier evaluation, whoever put it there.
+    plots = [plot_name(*place, kind) for place in _earlier(folder) or () for kind in KINDS]
+    own = [path for path in (folder / PLOTS).glob("*.png") if path.name in plots]
+    for left in (folder / RESULTS, folder / WORST, *own):
         left.unlink(missing_ok=True)
     write_atomically(folder / PER_IMAGE, scored_csv(evaluation.scored))
     write_atomically(folder / TABLE, lines_csv(evaluation.lines))
+    write_atomically(folder / REPORT, "\n".join(_report(evaluation)).encode())
     for name, data in draw_plots(evaluation):
         write_atomically(folder / PLOTS / name, data)
-    if sheet is not None:
+    if (sheet := draw_sheet()) is not None:
         write_atomically(folder / WORST, sheet)
-    write_atomically(folder / REPORT, "\n".join(_report(evaluation)).encode())
     write_atomically(folder / RESULTS, json_text(_results(evaluation)))
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of synthharm and of the libraries that figures depend on, whoever packaged these."""
+    import timm
+    import torch
+
+    modules = {"torch": torch, "numpy": np, "opencv": cv2, "pillow": PIL, "timm": timm}
+    return {"synthharm": __version__} | {name: str(module.__version__) for name, module in modules.items()}
 
 
 def _report(evaluation: Evaluation) -> Iterator[str]:
@@ -81,6 +114,7 @@ def _report(evaluation: Evaluation) -> Iterator[str]:
     yield f"- pairs: {evaluation.used} of {evaluation.pairs} used, {len(evaluation.rejects)} rejected\n"
     yield f"{MEANS}\n"
     yield f"{evaluation.lpips}\n"
+    yield from (f"{note}\n" for note in notes_on(evaluation.scored))
     last = None
     for table in tables_of(evaluation.lines):
         first = table[0]
@@ -89,9 +123,13 @@ def _report(evaluation: Evaluation) -> Iterator[str]:
             yield f"## {first.protocol}, {'full size' if first.size == 'full' else first.size}\n"
             last = where
         yield f"### {TABLES[first.table]}\n"
-        yield f"{evaluation.described[where]}\n"
         if first.table.startswith("realism"):
+            yield f"{evaluation.without_real[where]}\n"
             yield f"{DISTANCES}\n"
+        else:
+            yield f"{evaluation.described[where]}\n"
+        if unequal := unequal_counts(table):
+            yield f"{unequal}\n"
         yield f"{markdown_table(table)}\n"
     if evaluation.rejects:
         yield "## Rejected\n"
@@ -111,15 +149,21 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "settings": dict(evaluation.settings),
         "protocols": [
-            {"name": name, "size": size, "described": sentence}
+            {
+                "name": name,
+                "size": size,
+                "described": sentence,
+                "without_real": evaluation.without_real[name, size],
+            }
             for (name, size), sentence in evaluation.described.items()
         ],
         "methods": list(evaluation.methods),
         "subject": evaluation.subject,
         "means": MEANS,
         "lpips": evaluation.lpips,
+        "notes": notes_on(evaluation.scored),
         "pairs": {"listed": evaluation.pairs, "used": evaluation.used, "rejects": len(evaluation.rejects)},
         "lines": [{**asdict(line), "figures": dict(line.figures)} for line in evaluation.lines],
         "rejects": [asdict(reject) for reject in evaluation.rejects],
-        "versions": {"synthharm": __version__, **{name: version(name) for name in LIBRARIES}},
+        "versions": dict(evaluation.versions),
     }

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(total: int, done: int) -> Iterator[Callable[[int], None]]:
-    """Show how many of `total` samples are made, from `done` on; gives the function that advances it."""
+def progress_bar(total: int, done: int, label: str = "samples") -> Iterator[Callable[[int], None]]:
+    """Show how many of `total` samples, or what the label says, are done, from `done` on.
+
+    Gives the function that advances it.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -29,7 +32,7 @@ def progress_bar(total: int, done: int) -> Iterator[Callable[[int], None]]:
     if not console.is_terminal:
         yield lambda _: None
         return
-    columns = (TextColumn("samples"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("samples", total=total, completed=done)
+        task = progress.add_task(label, total=total, completed=done)
         yield lambda count: progress.advance(task, count)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from synthharm.evaluation.methods import Output
+from synthharm.filters import FilterChain
 from synthharm.harmonizer import Harmonizer, HarmonizerConfig
 
 
@@ -27,6 +28,19 @@ class Brighter:
         image = composite.astype(np.float32)
         image[mask > 0] += self.by
         return Output(image, None if self.column is None else {self.column: self.by / 255})
+
+
+@dataclass(frozen=True)
+class Told:
+    """Leaves the composite, and answers with the true arguments, which it says are of its chain."""
+
+    chain: FilterChain | None
+    name: str = "told"
+
+    def run(
+        self, composite: NDArray[np.uint8], mask: NDArray[np.uint8], known: Mapping[str, float] | None
+    ) -> Output:
+        return Output(composite.astype(np.float32), dict(known or {}), self.chain)
 
 
 def small_harmonizer() -> Harmonizer:

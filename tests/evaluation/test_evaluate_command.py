@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
 from click.testing import Result
 from evaluated_methods import small_harmonizer
-from paired_folders import write_folders
+from paired_folders import write_folders, write_iharmony4
 from small_datasets import write_photos, write_recipe
 from typer.testing import CliRunner
 
 from synthharm.cli.evaluating import evaluate
 from synthharm.evaluation.pairs import open_pairs
 from synthharm.generate import generate
+from synthharm.harmonizer.devices import find_device
 
 APP = typer.Typer()
 APP.command()(evaluate)
@@ -56,14 +58,20 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_it_prints_the_pooled_table_and_where_the_rest_is(checkpoint: Path, dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ("--size", "64", "--size", "full", "--pcm", "3", "--limit", "2")
+    words = ("--split", "all", "--size", "64", "--size", "full", "--pcm", "3", "--limit", "2")
     result = run(checkpoint, "--data", dataset, "--output", out, *words)
     assert result.exit_code == 0, result.output
     for said in ("issam, 64", "issam, full size", "composite", "oracle", "harmonizer + PCM3", "fMSE"):
         assert said in result.stdout
     assert result.stdout.splitlines()[-1] == f"{out}: per_image.csv, results.json, table.csv, tables.md, worst.png"
     found = json.loads((out / "results.json").read_text())
-    settings = {"checkpoint": "network", "data": "dataset", "split": None, "device": "cpu", "limit": 2}
+    settings = {
+        "checkpoint": "network",
+        "data": "dataset",
+        "split": None,
+        "device": str(find_device("auto")),
+        "limit": 2,
+    }
     assert found["settings"] == settings
     assert found["pairs"]["listed"] == 2
     methods = ["composite", "reinhard", "histogram", "oracle", "harmonizer", "harmonizer + PCM3"]
@@ -82,6 +90,49 @@ def test_without_baselines_the_network_is_beside_the_composite(checkpoint: Path,
     places = [("harmonizer", "48x64"), ("ground-truth-background", "48x64")]
     assert [(one["name"], one["size"]) for one in found["protocols"]] == places
     assert "2 of 3 pairs used; what was rejected is in results.json" in result.stdout
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("words", "used", "pairs"),
+    [([], "test", 3), (["--split", "train"], "train", 1), (["--split", "all"], None, 4)],
+)
+def test_of_several_splits_test_is_scored(
+    checkpoint: Path, tmp_path: Path, words: list[str], used: str | None, pairs: int
+) -> None:
+    root, out = write_iharmony4(tmp_path / "set"), tmp_path / "out"
+    result = run(checkpoint, "--data", root, "--output", out, "--no-baselines", "--size", "32", *words)
+    assert result.exit_code == 0, result.output
+    found = json.loads((out / "results.json").read_text())
+    assert (found["settings"]["split"], found["pairs"]["listed"]) == (used, pairs)
+    assert ("scoring the split test of test, train" in result.stderr) == (words == [])
+
+
+def test_of_several_splits_without_test_one_must_be_named(checkpoint: Path, tmp_path: Path) -> None:
+    root = write_iharmony4(tmp_path / "set")
+    for path in root.rglob("*_test.txt"):
+        path.rename(path.with_name(path.name.replace("test", "val")))
+    said = ended(run(checkpoint, "--data", root, "--output", tmp_path / "out"))
+    assert "--split: is missing; train, val or all is accepted" in said
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_only_chains_of_the_pairs_that_are_scored_have_an_oracle(
+    checkpoint: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = open_pairs(dataset)
+    last = replace(every.entries[-1], statistics="foreground")
+    mixed = replace(every, entries=(*every.entries[:-1], last))
+    assert len(mixed.chains) == 2
+    monkeypatch.setattr("synthharm.evaluation.pairs.open_pairs", lambda *_: mixed)
+    methods = {}
+    for limit in (1, 4):
+        out = tmp_path / f"out{limit}"
+        words = ("--size", "32", "--limit", limit)
+        assert run(checkpoint, "--data", dataset, "--output", out, *words).exit_code == 0
+        methods[limit] = json.loads((out / "results.json").read_text())["methods"]
+    assert [name for name in methods[1] if "oracle" in name] == ["oracle"]
+    assert [name for name in methods[4] if "oracle" in name] == ["oracle 1", "oracle 2"]
 
 
 @pytest.mark.parametrize(

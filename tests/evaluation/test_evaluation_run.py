@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
-from evaluated_methods import Brighter, small_harmonizer
+from evaluated_methods import Brighter, Told, small_harmonizer
 from paired_folders import pictures, save, write_folders, write_iharmony4
 from PIL import Image
+from rich.console import Console
 from small_datasets import tree, write_photos, write_recipe
 
 from synthharm.errors import SynthharmError
+from synthharm.evaluation import worst
 from synthharm.evaluation.methods import Composite, Histogram, Lifted, Network, Oracle, Reinhard
 from synthharm.evaluation.pairs import Pairs, open_pairs
+from synthharm.evaluation.perceptual import Distance
 from synthharm.evaluation.plots import draw_plots
-from synthharm.evaluation.protocols import PROTOCOLS
+from synthharm.evaluation.protocols import PROTOCOLS, run_method
+from synthharm.evaluation.realism import colour_distance
 from synthharm.evaluation.run import evaluate
 from synthharm.evaluation.summary import Evaluation, Scored
 from synthharm.filters import FilterChain
 from synthharm.generate import Dataset, generate
+from synthharm.generate.progress import progress_bar
+from synthharm.report import Row, contact_sheet
 
 ISSAM, FULL = PROTOCOLS["issam"].at(64), PROTOCOLS["issam"].at(None)
 OTHER = PROTOCOLS["harmonizer"].at((48, 64))
@@ -133,6 +141,32 @@ def test_arguments_are_compared_by_column(made: Made) -> None:
     assert all(row.arguments == {} for row in made.rows("reinhard"))
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_arguments_of_another_chain_are_not_compared(made: Made, tmp_path: Path) -> None:
+    chain = made.pairs.chains[0]
+    names = [one.name for one in chain.filters]
+    span = {chain.columns[0]: chain.parameters[0].span / 2}
+    told = {
+        "same": FilterChain(names, chain.statistics, span),  # whence arguments are drawn does not matter
+        "turned": FilterChain(names[::-1], chain.statistics),
+        "means": FilterChain(names, "foreground" if chain.statistics == "image" else "image"),
+        "unknown": None,
+    }
+    methods = [Told(one, name) for name, one in told.items()]
+    found = evaluate(made.pairs.spread(2), methods, [ISSAM], tmp_path / "out")
+    compared = {row.method for row in found.scored if row.arguments}
+    assert compared == {"same"}
+    assert {line.method for line in found.lines if line.table == "argument"} == {"same"}
+    said = {
+        "turned": f"the method's filters are {names[-1]}",
+        "means": "the method's means are over the ",
+        "unknown": "it is not known which chain",
+    }
+    for (name, why), note in zip(said.items(), results(tmp_path / "out")["notes"], strict=True):
+        assert note.startswith(f"Arguments of {name} are not compared with the true ones of 2 pairs: {why}")
+        assert note in (tmp_path / "out" / "tables.md").read_text()
+
+
 def test_the_folder_holds_what_is_promised(made: Made) -> None:
     plots = {f"plots/issam_64_{kind}.png" for kind in ("bins", "scatter", "arguments")}
     tables = {"per_image.csv", "table.csv", "tables.md", "results.json", "worst.png"}
@@ -204,6 +238,10 @@ def test_a_method_that_can_do_nothing_with_a_pair_is_listed(tmp_path: Path) -> N
     assert (reject.name, reject.reason) == ("comp/p0.jpg", "no background")
     assert reject.detail.startswith("issam at full: reinhard: ")
     assert [row.method for row in found.scored] == ["composite", "brighter", "composite", "reinhard", "brighter"]
+    text = (tmp_path / "out" / "tables.md").read_text()
+    above, _, below = text.partition("### All pairs\n")[2].partition("| method |")
+    assert "those of reinhard (1 of 2 pairs) do not compare with the others." in above
+    assert "| reinhard | 1 |" in below
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -257,6 +295,36 @@ def test_without_real_images_it_is_measured_how_alike_colours_are(tmp_path: Path
     assert not list((tmp_path / "out").glob("plots/*"))  # which are of errors
     assert (tmp_path / "out" / "worst.png").is_file()
     assert "MSE" not in (tmp_path / "out" / "table.csv").read_text().upper()
+    text = (tmp_path / "out" / "tables.md").read_text()
+    assert PROTOCOLS["issam"].at(size).described_without_real in text
+    assert PROTOCOLS["issam"].at(size).described not in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_real_images_what_only_errors_need_is_not_asked_for(tmp_path: Path) -> None:
+    """A size that SSIM can be taken of, and a range of values for PSNR."""
+    composite, mask, _ = pictures(0)
+    save(composite[:10, :16], tmp_path / "set" / "comp" / "small.png")
+    save(mask[:10, :16], tmp_path / "set" / "mask" / "small.png")
+    save(np.full_like(composite, 90), tmp_path / "set" / "comp" / "flat.png")
+    save(mask, tmp_path / "set" / "mask" / "flat.png")
+    found = evaluate(open_pairs(tmp_path / "set"), [], [FULL, PROTOCOLS["harmonizer"].at(None)], tmp_path / "out")
+    assert found.rejects == ()
+    assert [row.name for row in found.scored] == ["comp/flat.png"] * 2 + ["comp/small.png"] * 2
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_real_images_the_mask_is_the_protocols(tmp_path: Path) -> None:
+    pairs = open_pairs(write_folders(tmp_path / "set", ("comp", "mask"), count=1))
+    pair = pairs[0]
+    soft = cv2.GaussianBlur(pair.mask, (0, 0), 2)
+    save(soft, tmp_path / "set" / "mask" / "p0.png")
+    for protocol in (one.at(size) for one in PROTOCOLS.values() for size in (None, 24)):
+        found = evaluate(pairs, [], [protocol], tmp_path / "out")
+        result = run_method(protocol, Composite(), pair.composite, soft)
+        (row,) = found.scored
+        expected = colour_distance(result.output.image, result.mask)
+        assert (row.realism["mean_after"], row.realism["deviation_after"]) == expected
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -266,7 +334,7 @@ def test_a_prediction_that_is_not_finite_stops_the_run(tmp_path: Path, layout: t
     for weights in harmonizer.regressor.parameters():
         weights.data.fill_(float("nan"))
     pairs = open_pairs(write_folders(tmp_path / "set", layout))
-    with pytest.raises(SynthharmError, match=r"comp/p0\.jpg: harmonizer: .*nan"):
+    with pytest.raises(SynthharmError, match=r"comp/p0\.jpg: harmonizer: .*predicts no finite number"):
         evaluate(pairs, [Network(harmonizer)], [ISSAM], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(SynthharmError, match=r"comp/p0\.jpg: brighter: the prediction is not finite"):
@@ -297,6 +365,81 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         evaluate(pairs, [Brighter(3)], [FULL], tmp_path / "file")
 
 
+OTHERS = '{"protocols": [], "versions": {"synthharm": "0"}}'
+FOREIGN = '{"settings":0,"protocols":[],"methods":0,"subject":0,"lines":0,"rejects":0,"versions":{"other":"0"}}'
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "no JSON", OTHERS, FOREIGN, None])
+def test_results_of_something_else_are_left_alone(tmp_path: Path, text: str | None) -> None:
+    pairs, out = open_pairs(write_folders(tmp_path / "set")), tmp_path / "out"
+    (out / "plots").mkdir(parents=True)
+    (out / "plots" / "thesis_fig1.png").touch()
+    if text is not None:
+        (out / "results.json").write_text(text)
+    before = tree(out)
+    with pytest.raises(SynthharmError, match=r"holds 'plots', but no results\.json of an evaluation"):
+        evaluate(pairs, [Brighter(3)], [FULL], out)
+    assert tree(out) == before
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_plots_of_somebody_else_stay(tmp_path: Path) -> None:
+    pairs, out = open_pairs(write_folders(tmp_path / "set")), tmp_path / "out"
+    evaluate(pairs, [Brighter(3)], [FULL], out)
+    (out / "plots").mkdir()
+    (out / "plots" / "thesis_fig1.png").write_bytes(b"mine")
+    evaluate(pairs, [Brighter(3)], [ISSAM], out)
+    assert (out / "plots" / "thesis_fig1.png").read_bytes() == b"mine"
+
+
+def test_figures_are_there_where_pictures_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Evaluation) -> Iterator[tuple[str, bytes]]:
+        raise MemoryError
+
+    monkeypatch.setattr("synthharm.evaluation.writing.draw_plots", fail)
+    pairs, out = open_pairs(write_folders(tmp_path / "set")), tmp_path / "out"
+    with pytest.raises(MemoryError):
+        evaluate(pairs, [Brighter(3)], [FULL], out)
+    assert set(tree(out)) == {"per_image.csv", "table.csv", "tables.md"}
+    with pytest.raises(SynthharmError, match="came to its end"):
+        evaluate(pairs, [Brighter(3)], [FULL], out)
+
+
+def test_the_sheets_pictures_are_held_as_small_as_it_shows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, picture in zip(("comp", "mask", "image"), pictures(0, 700, 500, 80), strict=True):
+        save(picture, tmp_path / "set" / folder / "large.png")
+    pairs = open_pairs(tmp_path / "set")
+    shown: list[Row] = []
+
+    def catch(rows: list[Row], title: str, titles: tuple[str, ...]) -> np.ndarray:
+        shown.extend(rows)
+        return contact_sheet(rows, title, titles)
+
+    monkeypatch.setattr(worst, "contact_sheet", catch)
+    cases = [worst.Case("comp/large.png", why, 1.0, 2.0) for why in ("highest", "increase")]
+    small = worst.worst_sheet(pairs, cases, Brighter(30), ISSAM)
+    assert [picture.shape for row in shown for picture in row.pictures] == [(166, 232, 3)] * 8
+    monkeypatch.setattr(worst, "_shrink", lambda picture: picture)
+    assert np.array_equal(worst.worst_sheet(pairs, cases, Brighter(30), ISSAM), small)
+
+
+def test_versions_are_of_the_libraries_themselves(made: Made) -> None:
+    versions = results(made.folder)["versions"]
+    assert set(versions) == {"synthharm", "torch", "numpy", "opencv", "pillow", "timm"}
+    assert versions["opencv"] == cv2.__version__
+
+
+def test_progress_is_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr("rich.console.Console", lambda **_: shown)
+    with progress_bar(3, 0, "pairs") as advance:
+        advance(3)
+    assert "pairs" in shown.file.getvalue()
+    assert "samples" not in shown.file.getvalue()
+
+
 def test_names_and_protocols_differ(tmp_path: Path) -> None:
     pairs = open_pairs(write_folders(tmp_path / "set"))
     with pytest.raises(ValueError, match="different names"):
@@ -319,13 +462,22 @@ def test_known_errors_come_out(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_lpips_is_measured_where_it_is_given(tmp_path: Path) -> None:
-    pairs = open_pairs(write_folders(tmp_path / "set"))
-    found = evaluate(
-        pairs, [Brighter(3)], [FULL], tmp_path / "out", perceptual=lambda one, other: float(abs(one - other).max())
-    )
-    assert [row.measures["lpips"] for row in found.scored if row.method == "brighter"] != []
-    assert "LPIPS is measured" in found.lpips
-    assert "LPIPS |" in (tmp_path / "out" / "tables.md").read_text()
-    without = evaluate(pairs, [Brighter(3)], [FULL], tmp_path / "out")
+    root = write_folders(tmp_path / "set", count=2)
+    for folder, picture in zip(("comp", "mask", "image"), pictures(0), strict=True):
+        save(picture[:20, :20], root / folder / "small.png")
+
+    def largest(one: np.ndarray, other: np.ndarray) -> float | None:
+        return None if len(one) < 31 else float(abs(one - other).max())
+
+    distance = Distance(largest, "LPIPS stands for the largest difference.", {"largest": "1.0"})
+    pairs, out = open_pairs(root), tmp_path / "out"
+    found = evaluate(pairs, [Brighter(3)], [FULL], out, perceptual=distance)
+    assert {row.name for row in found.scored if "lpips" not in row.measures} == {"comp/small.png"}
+    assert [line.pairs for line in found.pooled("issam", "full")] == [3, 3]
+    assert found.lpips == distance.described
+    for said in (distance.described, "issam, full size: 1 pair without LPIPS", "LPIPS |"):
+        assert said in (out / "tables.md").read_text()
+    assert results(out)["versions"]["largest"] == "1.0"
+    without = evaluate(pairs, [Brighter(3)], [FULL], out)
     assert all("lpips" not in row.measures for row in without.scored)
     assert "LPIPS is not measured" in without.lpips

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthharm.evaluation.notes import notes_on, unequal_counts
 from synthharm.evaluation.realism import colour_distance, from_neutral, parameter
 from synthharm.evaluation.summary import (
     ERRORS,
@@ -154,6 +155,31 @@ def test_a_table_is_rectangular(scored: list[Scored]) -> None:
         text = markdown_table(lines).splitlines()
         assert len({line.count("|") for line in text}) == 1
         assert len(text) == len(body) + 2
+
+
+def line_of(table: str, group: str, method: str, pairs: int) -> Line:
+    return Line("issam", "256", table, group, method, pairs, {})
+
+
+def test_methods_that_have_fewer_pairs_are_named() -> None:
+    equal = [line_of("all", "", method, 5) for method in ("composite", "net")]
+    assert unequal_counts(equal) == ""
+    found = unequal_counts([*equal, line_of("all", "", "reinhard", 4)])
+    assert "those of reinhard (4 of 5 pairs) do not compare" in found
+    groups = [line_of("subset", group, "composite", count) for group, count in (("a", 3), ("b", 2))]
+    assert unequal_counts([*groups, line_of("subset", "a", "net", 3)]).count("net (3 of 5 pairs)") == 1
+    columns = [line_of("argument", c, m, n) for c in ("hue", "tint") for m, n in (("oracle", 2), ("net", 4))]
+    assert "oracle (2 of 4 pairs)" in unequal_counts(columns)
+
+
+def test_lpips_is_averaged_over_the_images_that_have_it() -> None:
+    scored = [
+        Scored(name, "", "issam", "full", "net", 0.1, 1.0, {"fmse": 1.0, **more})
+        for name, more in (("a", {"lpips": 0.25}), ("b", {}), ("c", {"lpips": 0.75}))
+    ]
+    assert summarize(scored)[0].figures == {"fmse": 1.0, "lpips": 0.5}
+    assert notes_on(scored) == ["issam, full size: 1 pair without LPIPS; its means are over the others."]
+    assert notes_on(scored[1:2]) == []  # it was not asked for
 
 
 def test_a_name_with_a_bar_stays_in_its_cell() -> None:

@@ -54,8 +54,9 @@ def test_where_nothing_changed_every_colour_stays(seed: int, order: int, count: 
 
 
 @settings(max_examples=50)
-@given(seeds, st.integers(1, 80), st.floats(0.001, 1))
+@given(seeds, st.integers(1, 80), st.floats(0.2, 1))
 def test_order_three_leaves_no_more_than_order_two(seed: int, count: int, spread: float) -> None:
+    """Where colours are spread enough: of nearly equal ones either order leaves other directions unfitted."""
     rng = np.random.default_rng(seed)
     before = rng.uniform(0, spread, (count, 3))
     after = np.clip(before**1.7 + rng.normal(0, 0.02, before.shape), 0, 1)

@@ -182,6 +182,16 @@ def test_the_network_is_harmonize_on_tensors(filters: tuple[str, ...]) -> None:
     assert tuple(output.arguments) == harmonizer.chain.columns
     assert list(output.arguments.values()) == pytest.approx(arguments[0].tolist())
     assert max(map(abs, output.arguments.values())) > 0.01
+    assert output.chain == harmonizer.chain
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_prediction_that_is_not_finite_is_refused_and_not_clamped(value: float) -> None:
+    harmonizer = network()
+    biases = [module.bias for module in harmonizer.regressor.modules() if isinstance(module, nn.Linear)]
+    biases[-1].data.fill_(value)
+    with pytest.raises(SynthharmError, match="predicts no finite number for"):
+        Network(harmonizer).run(draw_photo(1), draw_mask(1), None)
 
 
 def test_its_arguments_applied_again_give_its_image() -> None:
@@ -263,6 +273,7 @@ def test_a_lifted_oracle_comes_near_the_real_image() -> None:
     untouched = float(np.square(composite.astype(float) - real)[mask > 0].mean())
     assert errors[3] < errors[2] < untouched / 20
     assert errors[3] < 5
+    assert Lifted(Oracle(CHAIN), 2, size=64).run(composite, mask, known).chain == CHAIN
 
 
 def test_a_lifted_result_is_clipped() -> None:

@@ -31,7 +31,7 @@ def unusable(pairs: Pairs, place: int = 0) -> Unusable:
 def test_folders_give_what_is_in_them(tmp_path: Path, names: tuple[str, ...], suffix: str) -> None:
     pairs = open_pairs(write_folders(tmp_path, names, suffix=suffix))
     assert pairs.names == tuple(f"{names[0]}/p{number}{suffix}" for number in range(3))
-    assert (len(pairs), pairs.subsets, pairs.has_reals) == (3, ("",), len(names) == 3)
+    assert (len(pairs), pairs.subsets, pairs.splits) == (3, ("",), ())
     for number in range(3):
         composite, mask, real = pictures(number)
         pair = pairs[number]
@@ -53,6 +53,7 @@ def test_iharmony4s_lists_name_the_pairs(tmp_path: Path, at_root: bool) -> None:
     assert test.subsets == ("HCOCO", "HFlickr")
     assert [pair.subset for pair in test] == ["HCOCO", "HCOCO", "HFlickr"]
     assert open_pairs(root, "train").names == ("HCOCO/composite_images/c3_1_1.jpg",)
+    assert test.splits == open_pairs(root).splits == test.spread(1).splits == ("test", "train")
     assert set(open_pairs(root).names) == {*test.names, *open_pairs(root, "train").names}
     composite, mask, _ = pictures(1)
     pair = test[1]
@@ -200,6 +201,7 @@ def test_a_dataset_brings_its_true_arguments(tmp_path: Path, photos: Path, encod
         assert pair.composite.dtype == np.uint8
         assert np.abs(pair.composite - exact).max() <= 0.5
         assert np.count_nonzero(pair.mask) == record.region["area"]
+    assert open_pairs(folder).splits == tuple(sorted({record.split for record in records}))
     for split in ("train", "test"):
         names = {record.files["image"]["path"] for record in records if record.split == split}
         if names:
@@ -225,7 +227,6 @@ def test_of_a_splicing_dataset_the_manipulated_samples_are_read(tmp_path: Path) 
     pairs = open_pairs(tmp_path / "dataset")
     assert pairs
     assert "authentic" not in pairs.subsets
-    assert not pairs.has_reals
     for pair in pairs:
         assert (pair.real, pair.arguments) == (None, None)
         assert pair.mask.shape == pair.composite.shape[:2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +12,8 @@ from scenes import draw_photo
 
 from synthharm.errors import SynthharmError
 from synthharm.evaluation import perceptual
-from synthharm.evaluation.perceptual import lpips_measure, why_no_lpips
+from synthharm.evaluation.perceptual import Distance, lpips_measure, why_no_lpips
+from synthharm.metrics import measure
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def alexnet() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def distance(checkpoints: Path) -> Callable[[np.ndarray, np.ndarray], float]:
+def distance(checkpoints: Path) -> Distance:
     torch.save(alexnet() | {"classifier.6.bias": torch.zeros(1000)}, checkpoints / "alexnet-owt-7be5be79.pth")
     found = lpips_measure()
     assert found is not None
@@ -82,7 +82,7 @@ def by_hand(first: np.ndarray, second: np.ndarray) -> float:
     return total
 
 
-def test_the_distance_is_the_formula_written_out(distance: Callable[[np.ndarray, np.ndarray], float]) -> None:
+def test_the_distance_is_the_formula_written_out(distance: Distance) -> None:
     first, second = draw_photo(1, (64, 80)), draw_photo(2, (64, 80))
     assert distance(first, second) == pytest.approx(by_hand(first, second), rel=1e-4)
     assert distance(first, first) == 0
@@ -100,11 +100,18 @@ def test_looking_for_it_draws_nothing_from_the_global_generator(checkpoints: Pat
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_images_that_are_too_small_are_refused(distance: Callable[[np.ndarray, np.ndarray], float]) -> None:
+def test_images_that_are_too_small_have_none(distance: Distance) -> None:
     photo = draw_photo(1, (31, 40))
     assert distance(photo, photo) == 0
-    with pytest.raises(ValueError, match="40 x 30 pixels; LPIPS accepts 31 a side or more"):
-        distance(photo[:30], photo[:30])
+    assert distance(photo[:30], photo[:30]) is None
+    assert measure(photo[:30], photo[:30], photo[:30, :, 0] >= 0, perceptual=distance).lpips is None
+
+
+def test_the_distance_says_what_it_is(distance: Distance) -> None:
+    assert distance.described == (
+        "LPIPS is measured with AlexNet (version 0.1), of images of 31 pixels a side or more."
+    )
+    assert set(distance.versions) == {"lpips"}
 
 
 def test_without_weights_there_is_none_and_a_sentence_says_why(

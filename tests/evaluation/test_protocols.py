@@ -15,8 +15,9 @@ from scenes import draw_mask, draw_photo
 
 from synthharm.composites import undo
 from synthharm.errors import Unusable
+from synthharm.evaluation import protocols
 from synthharm.evaluation.methods import Composite, Method, Network, Oracle, Output, Reinhard, resize
-from synthharm.evaluation.protocols import PROTOCOLS, Protocol, score
+from synthharm.evaluation.protocols import PROTOCOLS, Protocol, measure_result, run_method, score
 from synthharm.filters import FilterChain
 from synthharm.harmonizer import Harmonizer, HarmonizerConfig
 from synthharm.metrics import measure
@@ -109,6 +110,15 @@ def test_each_is_described_in_a_sentence_of_its_own() -> None:
         assert "\n" not in sentence
     assert "64 x 48" in ISSAM.at((48, 64)).described
     assert "full size" in ISSAM.at(None).described
+
+
+@pytest.mark.parametrize("size", [256, None])
+def test_without_a_real_image_the_sentence_speaks_of_none(size: int | None) -> None:
+    for protocol in PROTOCOLS.values():
+        sentence = protocol.at(size).described_without_real
+        assert sentence.startswith(f"{protocol.name}: ")
+        assert not any(word in sentence for word in ("real", "PSNR", "error"))
+        assert ("256 x 256" in sentence) == (size is not None)
 
 
 # What each one does
@@ -268,7 +278,39 @@ def test_the_perceptual_distance_is_of_what_is_measured() -> None:
         assert score(protocol.at(40), Composite(), composite, mask, real)[0].lpips is None
 
 
+def test_the_mask_of_a_result_is_the_one_it_was_measured_by() -> None:
+    composite, mask, real = triple(7, soft=True)
+    for protocol in (one.at(size) for one in PROTOCOLS.values() for size in (40, None)):
+        result = run_method(protocol, Darker(), composite, mask)
+        foreground = result.mask >= 128
+        assert foreground.shape == result.output.image.shape[:2]
+        found = measure_result(protocol, result, real)
+        assert found == score(protocol, Darker(), composite, mask, real)[0]
+        target = real if protocol.size is None else protocols._resize(protocol, real)
+        error = np.square(result.output.image.astype(np.float64) - target)[foreground].mean()
+        assert found.fmse == pytest.approx(error)
+
+
 # What cannot be scored
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_result_that_is_not_finite_is_refused(value: float) -> None:
+    composite, mask, _ = triple(1)
+
+    @dataclass(frozen=True)
+    class Broken:
+        arguments: dict[str, float] | None
+        name: str = "broken"
+
+        def run(self, image: np.ndarray, region: np.ndarray, known: Mapping[str, float] | None) -> Output:
+            return Output(image * np.float32(1 if self.arguments else value), self.arguments)
+
+    for protocol in (ISSAM.at(40), HARMONIZER.at(40), ISSAM.at(None)):
+        with pytest.raises(ValueError, match="the prediction is not finite: its image has"):
+            run_method(protocol, Broken(None), composite, mask)
+        with pytest.raises(ValueError, match=f"not finite: hue is {value}$"):
+            run_method(protocol, Broken({"gain": 1.0, "hue": value}), composite, mask)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda p: p.name)

@@ -70,8 +70,9 @@ def reinhard(image: NDArray[np.uint8], alpha: NDArray[np.uint8], around: NDArray
         raise ValueError("around is False everywhere: there are no colours to take on")
     own = to_lab(image[inside])
     weights = alpha[inside][:, None] / 255
-    mean, deviation = _statistics(own, weights)
-    wanted_mean, wanted_deviation = _statistics(to_lab(image[around]), np.ones((int(around.sum()), 1)))
+    mean, deviation = mean_and_deviation(own, weights)
+    everywhere = np.ones((int(around.sum()), 1))
+    wanted_mean, wanted_deviation = mean_and_deviation(to_lab(image[around]), everywhere)
     ratio = np.divide(wanted_deviation, deviation, out=np.ones(3), where=deviation > 0)
     moved = from_lab((own - mean) * np.clip(ratio, *RATIOS) + wanted_mean)
     result = image.copy()
@@ -80,9 +81,19 @@ def reinhard(image: NDArray[np.uint8], alpha: NDArray[np.uint8], around: NDArray
     return result
 
 
-def _statistics(
+def mean_and_deviation(
     colours: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The weighted mean and deviation of each channel, float64 (C,) both; the deviation is a population's.
+
+    Args:
+        colours: float64 (N, C), at least one.
+        weights: float64 (N, 1), 0 or more, not all 0.
+
+    Example:
+        >>> mean_and_deviation(np.array([[1.0], [5.0], [9.0]]), np.array([[1.0], [1.0], [0.0]]))
+        (array([3.]), array([2.]))
+    """
     total = weights.sum()
     mean = (colours * weights).sum(axis=0) / total
     return mean, np.sqrt(((colours - mean) ** 2 * weights).sum(axis=0) / total)
