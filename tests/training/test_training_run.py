@@ -214,7 +214,8 @@ def test_other_data_under_the_same_name_are_refused(tmp_path: Path, monkeypatch:
 @pytest.mark.slow
 def test_two_processes_share_each_batch(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
-    path.write_text(dump_yaml(small(epochs=1)))
+    streams = {"photos": live(batch=4)}
+    path.write_text(dump_yaml(small(epochs=1, streams=streams)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "synthharm", "train", str(path), "--device", "cpu", "--output", str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -224,7 +225,7 @@ def test_two_processes_share_each_batch(tmp_path: Path) -> None:
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 4]
     assert Harmonizer.from_pretrained(tmp_path / "run" / "best").config.size == 32
     # What is validated on is the same as with one process; the weights are not: a process normalizes by its half.
-    alone = train(recipe(epochs=1), tmp_path / "alone", device="cpu")
+    alone = train(recipe(epochs=1, streams=streams), tmp_path / "alone", device="cpu")
     assert lines[-1]["photos"]["composite_fmse"] == pytest.approx(alone.validation["photos"]["composite_fmse"])
 
 
