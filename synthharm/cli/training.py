@@ -32,4 +32,5 @@ def train(
         untouched = f"{figures['composite_fmse']:.1f} ({figures['composite_psnr']:.2f} dB) of the composites"
         reached = f"fMSE {figures['fmse']:.1f} (PSNR {figures['psnr']:.2f} dB)"
         typer.echo(f"{name}: {reached} against {untouched}; better on {figures['better']:.0%} of them")
-    typer.echo(f"{training.folder}: {training.steps} steps; best after {training.best_step}")
+    rejected = f"; {training.rejected} rejected, see training.jsonl" if training.rejected else ""
+    typer.echo(f"{training.folder}: {training.steps} steps; best after {training.best_step}{rejected}")

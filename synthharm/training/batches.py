@@ -52,6 +52,7 @@ class Part:
     composites: Tensor | None
     arguments: Tensor | None
     seeds: tuple[int, ...]
+    rejected: tuple[str, ...]
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Part:
@@ -65,13 +66,16 @@ class Part:
             else torch.stack([torch.from_numpy(s.composite).permute(2, 0, 1) for s in samples]),
             None if first.arguments is None else torch.stack([torch.from_numpy(s.arguments) for s in samples]),
             tuple(s.seed for s in samples),
+            tuple(text for s in samples for text in s.rejected),
         )
 
     def pin_memory(self) -> Part:
         """The same in pinned memory, from where a device copies faster."""
         composites = None if self.composites is None else self.composites.pin_memory()
         arguments = None if self.arguments is None else self.arguments.pin_memory()
-        return Part(self.reals.pin_memory(), self.masks.pin_memory(), composites, arguments, self.seeds)
+        return Part(
+            self.reals.pin_memory(), self.masks.pin_memory(), composites, arguments, self.seeds, self.rejected
+        )
 
 
 class Steps(Dataset[dict[str, Part]]):

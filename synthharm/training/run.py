@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ from synthharm.files import json_text, write_atomically
 from synthharm.harmonizer import Harmonizer
 from synthharm.recipe import TrainingRecipe, load_training_recipe
 from synthharm.training.batches import Batch, Part, Steps, finish_part, join
-from synthharm.training.logs import Logs, progress_bar
+from synthharm.training.logs import Logs, progress_bar, read_log
 from synthharm.training.losses import batch_loss
 from synthharm.training.opening import Parts, open_parts
 from synthharm.training.schedule import rate_at
@@ -37,12 +37,14 @@ class Training:
         steps: how many there were.
         best_step: after which of them the best checkpoint was.
         validation: by stream, the best checkpoint's figures; see `synthharm.training.validate`.
+        rejected: how many photos, regions or pairs could not be used: the lines of kind "reject" in the log.
     """
 
     folder: Path
     steps: int
     best_step: int
     validation: dict[str, dict[str, float]]
+    rejected: int
 
 
 def train(
@@ -89,7 +91,7 @@ def _finished(folder: Folder) -> Training | None:
     summary = folder.read_summary()
     if summary is None:
         return None
-    return Training(folder.path, summary["steps"], summary["best_step"], summary["validation"])
+    return Training(folder.path, **summary)
 
 
 def _accelerator(recipe: TrainingRecipe, device: str) -> Any:
@@ -121,6 +123,7 @@ class _Progress:
     best_step: int = 0
     best: float = math.inf
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    rejected: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ def _run(recipe: TrainingRecipe, folder: Folder, accelerator: Any, progress: boo
     at = _Progress() if state is None else _restore(folder, parts, state)
     logs = Logs(folder.path, at.step) if accelerator.is_main_process else None
     run = _Run(recipe, folder, accelerator, parts, at, logs)
+    at.rejected |= {(e["stream"], e["detail"]) for e in read_log(folder.path) if e.get("kind") == "reject"}
+    _tell_rejects(run, {name: samples.rejects for name, (samples, _) in parts.streams.items()}, 0)
     loader = DataLoader(
         Steps(parts.streams, accelerator.process_index, accelerator.num_processes),
         batch_size=None,
@@ -163,11 +168,12 @@ def _run(recipe: TrainingRecipe, folder: Folder, accelerator: Any, progress: boo
         if logs is not None:
             logs.close()
     if accelerator.is_main_process:
-        found = {"steps": run.total, "best_step": at.best_step, "validation": at.figures}
+        found: dict[str, Any] = {"steps": run.total, "best_step": at.best_step, "validation": at.figures}
+        found["rejected"] = len(at.rejected)
         write_atomically(folder.path / SUMMARY, json_text(found))
         shutil.rmtree(folder.path / WORK, ignore_errors=True)
     accelerator.end_training()
-    return Training(folder.path, run.total, at.best_step, at.figures)
+    return Training(folder.path, run.total, at.best_step, at.figures, len(at.rejected))
 
 
 def _loop(run: _Run, loader: DataLoader[dict[str, Part]], show: Callable[[int, str], None]) -> None:
@@ -175,6 +181,7 @@ def _loop(run: _Run, loader: DataLoader[dict[str, Part]], show: Callable[[int, s
     clock = _Clock()
     for raw in loader:
         clock.waited()
+        _tell_rejects(run, {name: part.rejected for name, part in raw.items()}, at.step + 1)
         batch = join([finish_part(raw[n], stream, parts.chain, device) for n, stream in recipe.streams.items()])
         rate = rate_at(at.step, run.total, parts.steps_per_epoch, recipe.optimizer)
         figures = _step(run, batch, rate)
@@ -194,6 +201,15 @@ def _loop(run: _Run, loader: DataLoader[dict[str, Part]], show: Callable[[int, s
         if run.logs is not None and (validated or at.step % recipe.save_every == 0):
             _save(run)
         clock.worked()
+
+
+def _tell_rejects(run: _Run, rejected: Mapping[str, Iterable[str]], step: int) -> None:
+    """Write down what could not be used, once each."""
+    for name, texts in rejected.items():
+        for text in texts:
+            if run.logs is not None and (name, text) not in run.at.rejected:
+                run.at.rejected.add((name, text))
+                run.logs.write("reject", step, {"stream": name, "detail": text})
 
 
 def _step(run: _Run, batch: Batch, rate: float) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +40,7 @@ class Sample:
         arguments: (K,) float32: those that harmonize the composite; NaN where they are not known; those to make a
             composite with where there is none; None where they are drawn on the device as well.
         seed: of what is drawn on the device.
+        rejected: what could not be used on the way to it, a sentence each.
     """
 
     real: NDArray[np.uint8]
@@ -47,6 +48,7 @@ class Sample:
     composite: NDArray[np.uint8] | None
     arguments: NDArray[np.float32] | None
     seed: int
+    rejected: tuple[str, ...] = ()
 
 
 class Samples(Protocol):
@@ -60,6 +62,11 @@ class Samples(Protocol):
     @property
     def digest(self) -> str:
         """What tells whether they are still the same."""
+        ...
+
+    @property
+    def rejects(self) -> list[str]:
+        """What could not be used when they were listed, a sentence each."""
         ...
 
     def sample(self, place: int, varied: bool) -> Sample:
@@ -140,25 +147,31 @@ class LiveSamples:
         return self.index.digest
 
     @property
+    def rejects(self) -> list[str]:
+        """See `Samples`."""
+        return [f"{reject.name}: {reject.reason}: {reject.detail}" for reject in self.index.rejects]
+
+    @property
     def _share(self) -> float:
         held = self.stream.held_out
         return {"train": 1 - held, "held out": held, "all": 1.0}[self.stream.part]
 
     def sample(self, place: int, varied: bool) -> Sample:
         """See `Samples`."""
-        trouble = ""
+        rejected: list[str] = []
         for attempt in range(round(ATTEMPTS / self._share)):
             number = self._region(place, attempt)
             found = self._read(number)
             if isinstance(found, str):
-                trouble = found or trouble
+                rejected += [found] if found else []
                 continue
             real, mask = found
             if varied:
                 random = stream(self.seed, VARY, place, attempt)
                 real, mask = augment((real, mask), self.stream.augmentation, random)
-            return self._composed(real, mask, int(stream(self.seed, DRAW, place, attempt).integers(2**63)))
-        last = f"; the last: {trouble}" if trouble else ""
+            seed = int(stream(self.seed, DRAW, place, attempt).integers(2**63))
+            return replace(self._composed(real, mask, seed), rejected=tuple(rejected))
+        last = f"; the last: {rejected[-1]}" if rejected else ""
         raise SynthharmError(
             f"{self.stream.data}: no region tried is in the part {self.stream.part!r} and can be used{last}"
         )
@@ -237,21 +250,26 @@ class StoredSamples:
         """See `Samples`."""
         return sha256("\n".join(self.pairs.names).encode())
 
+    @property
+    def rejects(self) -> list[str]:
+        """None: pairs are read when they are asked for."""
+        return []
+
     def sample(self, place: int, varied: bool) -> Sample:
         """See `Samples`."""
-        trouble = ""
+        rejected: list[str] = []
         for attempt in range(ATTEMPTS):
             found = self.kept.get(self._number(place, attempt), self._load)
             if isinstance(found, str):
-                trouble = found
+                rejected.append(found)
                 continue
             images, arguments = found
             if varied:
                 images = augment(images, self.stream.augmentation, stream(self.seed, VARY, place, attempt))
             real, mask, composite = images
-            return Sample(real, mask, composite, arguments, 0)
+            return Sample(real, mask, composite, arguments, 0, tuple(rejected))
         raise SynthharmError(
-            f"{self.stream.data}: none of {ATTEMPTS} pairs tried can be used; the last: {trouble}"
+            f"{self.stream.data}: none of {ATTEMPTS} pairs tried can be used; the last: {rejected[-1]}"
         )
 
     def _load(self, number: int) -> tuple[tuple[NDArray[np.uint8], ...], NDArray[np.float32]] | str:

@@ -38,7 +38,7 @@ class Folder:
             return None
         try:
             summary = parse_json(path.read_bytes())
-            if not isinstance(summary, dict) or set(summary) != {"steps", "best_step", "validation"}:
+            if not isinstance(summary, dict) or set(summary) != {"steps", "best_step", "validation", "rejected"}:
                 raise ValueError(f"it holds {summary!r}")
         except (OSError, ValueError) as error:
             raise SynthharmError(f"{path}: is not the summary of a training: {error}") from error

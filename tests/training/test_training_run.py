@@ -49,6 +49,20 @@ def test_a_training_leaves_checkpoints_a_log_and_a_summary(tmp_path: Path) -> No
     assert not (tmp_path / "run" / ".work").exists()
 
 
+def test_what_cannot_be_used_is_listed_once_and_the_training_goes_on(tmp_path: Path) -> None:
+    shutil.copytree(PHOTOS, tmp_path / "photos")
+    broken = sorted((tmp_path / "photos" / "images").iterdir())[:4]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:2000])
+    streams = {"photos": live(data=str(tmp_path / "photos"), batch=8)}
+    training = train(recipe(streams=streams), tmp_path / "run", device="cpu")
+    rejects = [line for line in read_log(tmp_path / "run") if line["kind"] == "reject"]
+    assert training.rejected == len(rejects) > 0
+    assert len({line["detail"] for line in rejects}) == len(rejects)
+    assert all(any(path.name in line["detail"] for path in broken) for line in rejects)
+    assert train(recipe(streams=streams), tmp_path / "run", device="cpu") == training
+
+
 def test_finished_it_is_not_trained_again(tmp_path: Path) -> None:
     first = train(recipe(), tmp_path / "run", device="cpu")
     before = (tmp_path / "run" / "last" / "model.safetensors").stat().st_mtime_ns
