@@ -57,7 +57,8 @@ def train(
 ) -> Training:
     """Train a Harmonizer, or go on where an earlier run of the same recipe left off.
 
-    On the CPU a continued training comes to the same weights as one that was never ended. Started by `accelerate
+    On the CPU a continued training comes to the same weights as one that was never ended, if as many threads
+    compute (they sum in an order of their own). Started by `accelerate
     launch` it runs on several GPUs, which share each batch.
 
     Args:
