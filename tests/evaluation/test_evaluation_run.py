@@ -197,6 +197,7 @@ def test_every_table_says_how_it_was_measured(made: Made) -> None:
         assert f"| {column} | harmonizer | 5 |" in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_an_evaluation_is_the_same_every_time(made: Made, tmp_path: Path) -> None:
     methods = [Oracle(made.pairs.chains[0]), made.network]
@@ -206,6 +207,7 @@ def test_an_evaluation_is_the_same_every_time(made: Made, tmp_path: Path) -> Non
     assert str(tmp_path) not in (tmp_path / "first" / "results.json").read_text()
 
 
+@pytest.mark.slow
 def test_plots_are_the_same_every_time_whatever_a_user_has_set(made: Made) -> None:
     import matplotlib as mpl
 

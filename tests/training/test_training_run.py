@@ -49,6 +49,7 @@ def test_a_training_leaves_checkpoints_a_log_and_a_summary(tmp_path: Path) -> No
     assert not (tmp_path / "run" / ".work").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_used_is_listed_once_and_the_training_goes_on(tmp_path: Path) -> None:
     shutil.copytree(PHOTOS, tmp_path / "photos")
     broken = sorted((tmp_path / "photos" / "images").iterdir())[:4]
@@ -74,6 +75,7 @@ class Ended(Exception):
     """Instead of a kill."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 5])
 def test_ended_and_continued_it_comes_to_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
@@ -121,8 +123,9 @@ def test_killed_at_random_steps_its_losses_stay_the_same(tmp_path: Path) -> None
     assert untimed(tmp_path / "killed") == untimed(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_the_average_is_what_is_kept(tmp_path: Path) -> None:
-    train(recipe(ema=0.9), tmp_path / "run", device="cpu")
+    train(recipe(ema=0.9, epochs=1), tmp_path / "run", device="cpu")
     kept = load_file(tmp_path / "run" / "last" / "model.safetensors")
     state = Folder(tmp_path / "run").load_state()
     assert state is not None
@@ -131,6 +134,7 @@ def test_the_average_is_what_is_kept(tmp_path: Path) -> None:
     assert not torch.equal(kept[name], state["weights"][name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -165,6 +169,7 @@ def test_stored_composites_are_trained_on(tmp_path: Path, stored: Path) -> None:
     assert training.validation["stored"]["composite_fmse"] > 0
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     train(recipe(), tmp_path / "first", device="cpu")
     network = {"checkpoint": str(tmp_path / "first" / "last")}
@@ -197,6 +202,7 @@ def test_weights_that_are_not_finite_stop_it_too(tmp_path: Path) -> None:
     assert list((tmp_path / "run" / "stopped").iterdir())
 
 
+@pytest.mark.slow
 def test_best_is_never_newer_than_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_step = running._step
 
@@ -213,6 +219,7 @@ def test_best_is_never_newer_than_the_state(tmp_path: Path, monkeypatch: pytest.
     assert (state["step"], state["best_step"]) == (4, 4)
 
 
+@pytest.mark.slow
 def test_other_data_under_the_same_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(PHOTOS, tmp_path / "photos")
     streams = {"photos": live(data=str(tmp_path / "photos"))}
