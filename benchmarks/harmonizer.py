@@ -120,7 +120,7 @@ def tried(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a measurement gives, or how it failed."""
     try:
         return call()
-    except Exception:
+    except Exception:  # whatever it is goes into the result: what runs after it is not lost with it
         return {"failed": traceback.format_exc().splitlines()[-6:]}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 from click.testing import Result
+from command_endings import ended
 from evaluated_methods import small_harmonizer
 from paired_folders import write_folders, write_iharmony4
 from small_datasets import write_photos, write_recipe
@@ -25,13 +26,6 @@ APP.command()(evaluate)
 
 def run(*words: object) -> Result:
     return CliRunner().invoke(APP, [str(word) for word in words])
-
-
-def ended(result: Result) -> str:
-    """The message of a command that ended with status 1, and not by a crash."""
-    assert result.exit_code == 1, result.output
-    assert isinstance(result.exception, SystemExit)
-    return " ".join(result.stderr.split())
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 import torch
 import typer
 from click.testing import Result
+from command_endings import ended
 from full_size_scenes import make_harmonizer, make_photo, make_region
 from PIL import Image as Pillow
 from safetensors.torch import load_file
@@ -33,13 +34,6 @@ for command in (harmonizing.harmonize, networks.import_checkpoint, networks.expo
 
 def run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "120"})
-
-
-def ended(result: Result) -> str:
-    """The message of a command that ended with status 1, and not by a crash."""
-    assert result.exit_code == 1, result.output
-    assert isinstance(result.exception, SystemExit)
-    return " ".join(result.stderr.split())
 
 
 @pytest.fixture(scope="module")
