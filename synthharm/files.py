@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Collection, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from synthharm.storage import filesystem, is_remote, remote_entries, uploaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +58,8 @@ def sha256_file(path: Path) -> str:
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file aside; when the block ends well it is flushed to the disk and takes the name `path`.
 
+    Behind an address it is sent in one piece at the end.
+
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
@@ -62,8 +68,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         ...     Path(folder, "a.txt").read_bytes()
         b'whole'
     """
+    if is_remote(path):
+        with uploaded(path) as file:
+            yield file
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with aside.open("wb") as file:
             yield file
@@ -83,6 +93,9 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def write_synced(path: Path, data: bytes) -> None:
     """Write a file in a place where nobody looks yet, and flush it to the disk."""
+    if is_remote(path):
+        path.write_bytes(data)
+        return
     with path.open("wb") as file:
         file.write(data)
         file.flush()
@@ -92,6 +105,8 @@ def write_synced(path: Path, data: bytes) -> None:
 def sync_folders(folders: Iterable[Path]) -> None:
     """Flush the names in folders to the disk."""
     for folder in folders:
+        if is_remote(folder):
+            continue
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -99,11 +114,55 @@ def sync_folders(folders: Iterable[Path]) -> None:
             os.close(descriptor)
 
 
+def sync_tree(folder: Path) -> None:
+    """Flush every file and every name below a local folder to the disk."""
+    folders = {folder}
+    for path in all_files(folder):
+        descriptor = os.open(folder / path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        folders.update(parent for parent in (folder / path).parents if parent.is_relative_to(folder))
+    sync_folders(sorted(folders))
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, if it is there."""
+    if is_remote(folder):
+        system, name = filesystem(folder)
+        if system.exists(name):
+            system.rm(name, recursive=True)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_names(folder: Path) -> list[str]:
+    """The names of the files directly in a folder, in no order; none where there is no folder."""
+    if is_remote(folder):
+        return [name for name, is_folder, _ in remote_entries(folder) if not is_folder]
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if not entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
 def all_files(folder: Path, without: Collection[str] = ()) -> list[str]:
     """Every file below a folder, as posix paths from it, sorted; the folders in `without` are not entered."""
+    if is_remote(folder):
+        return sorted(_remote_files(folder, "", without))
     found: list[str] = []
     for parent, below, names in os.walk(folder):
         place = Path(parent).relative_to(folder)
         below[:] = [name for name in below if (place / name).as_posix() not in without]
         found += [(place / name).as_posix() for name in names]
     return sorted(found)
+
+
+def _remote_files(folder: Path, prefix: str, without: Collection[str]) -> Iterator[str]:
+    for name, is_folder, _ in remote_entries(folder):
+        if not is_folder:
+            yield prefix + name
+        elif prefix + name not in without:
+            yield from _remote_files(folder / name, f"{prefix}{name}/", without)

@@ -182,7 +182,7 @@ def check_mask(mask: NDArray[np.uint8], size: tuple[int, int], name: str) -> Non
 def _from_palette(image: Image.Image, name: str) -> NDArray[np.uint8]:
     index = np.array(image.getchannel(0))
     palette = image.getpalette("RGB") or []
-    colours = [tuple(palette[3 * i : 3 * i + 3]) for i in np.unique(index)]
+    colours = [tuple(palette[3 * i : 3 * i + 3]) for i in np.unique(index).tolist()]
     if tuple(palette[:3]) != (0, 0, 0) and (0, 0, 0) in colours:
         detail = f"a palette whose index 0, the background, is {tuple(palette[:3])} while another index is black"
         raise Unusable(name, "bad mask", detail)

@@ -15,6 +15,7 @@ from synthharm.errors import SynthharmError
 Keys = tuple[str | int, ...]
 
 MOST_VALUES = 10_000
+DEEPEST = 100  # mappings and sequences within each other
 
 
 PLAIN = {  # what a scalar without quotes stands for: YAML 1.2's core schema, so that 4:2:0 and no are text
@@ -29,7 +30,21 @@ TAGS = {TAG + name for name in (*PLAIN, "str", "seq", "map")}
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Reads what JSON holds, and nothing else."""
+    """Reads what JSON holds, and nothing else. What is too much or too deep is refused before it is read whole."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._nodes, self._depth = 0, 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._nodes, self._depth = self._nodes + 1, self._depth + 1
+        if self._nodes > 2 * MOST_VALUES:  # with their keys
+            raise yaml.YAMLError(f"holds more than {MOST_VALUES} values")
+        if self._depth > DEEPEST:
+            raise yaml.YAMLError(f"nested more than {DEEPEST} deep")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         text = str(self.construct_scalar(node)).lower().replace(".inf", "inf").replace(".nan", "nan")

@@ -9,16 +9,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from s3_server import s3, s3_url
 
 from synthharm.files import (
     all_files,
     atomic_file,
+    file_names,
+    remove_folder,
     sha256,
     sha256_file,
     sync_folders,
+    sync_tree,
     write_atomically,
     write_synced,
 )
+from synthharm.storage import as_path
+
+__all__ = ["s3", "s3_url"]
 
 
 def break_off(path: Path, error: type[BaseException]) -> None:
@@ -139,3 +146,62 @@ def test_every_file_is_listed_once_and_in_order(
         path.touch()
         made.add("/".join((*parts[:-1], parts[-1] + ".file")))
     assert list(all_files(folder)) == sorted(made)
+
+
+@pytest.fixture(params=["local", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A new folder, on this machine or behind an address."""
+    return tmp_path if request.param == "local" else as_path(f"{request.getfixturevalue('s3')}/place")
+
+
+def test_a_tree_is_the_same_behind_an_address(place: Path) -> None:
+    written = {
+        "a.txt": b"a",
+        "b/c.txt": b"",
+        "b/d/.hidden": b"x" * 70_000,
+        "bb/e": b"e",
+        "b.txt": "\u00fc".encode(),
+    }
+    for path, data in written.items():
+        write_atomically(place / path, data)
+    assert all_files(place) == sorted(written)
+    assert all_files(place, without={"b"}) == ["a.txt", "b.txt", "bb/e"]
+    assert all_files(place, without={"b/d", "bb"}) == ["a.txt", "b.txt", "b/c.txt"]
+    assert sorted(file_names(place)) == ["a.txt", "b.txt"]
+    assert file_names(place / "b") == ["c.txt"]
+    assert file_names(place / "nothing") == all_files(place / "nothing") == []
+    for path, data in written.items():
+        assert (place / path).read_bytes() == data
+        assert sha256_file(place / path) == sha256(data)
+    write_atomically(place / "a.txt", b"other")
+    assert (place / "a.txt").read_bytes() == b"other"
+    remove_folder(place / "b")
+    remove_folder(place / "nothing")
+    assert all_files(place) == ["a.txt", "b.txt", "bb/e"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_block_that_raises_leaves_and_changes_nothing_behind_an_address(
+    s3: str, error: type[BaseException]
+) -> None:
+    place = as_path(f"{s3}/place")
+    with pytest.raises(error):
+        break_off(place / "a.bin", error)
+    assert all_files(place) == []
+    write_atomically(place / "a.bin", b"old")
+    with pytest.raises(error):
+        break_off(place / "a.bin", error)
+    assert (place / "a.bin").read_bytes() == b"old"
+
+
+def test_a_tree_is_flushed_file_by_file_and_its_folders_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("a", "b/c", "b/d/e"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    sync_tree(tmp_path)
+    places = [str(Path(path).relative_to(tmp_path)) for path in synced]
+    assert places == ["a", "b/c", "b/d/e", ".", "b", "b/d"]

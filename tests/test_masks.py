@@ -203,3 +203,14 @@ def test_check_mask() -> None:
         check_mask(full, (4, 3), "a")
     with pytest.raises(Unusable, match=r"empty mask: .* largest is 127"):
         check_mask(full - 1, (3, 4), "a")
+
+
+@pytest.mark.parametrize("number", [1, 85, 86, 171, 255])
+def test_the_colours_of_all_of_a_palette_are_looked_at(number: int) -> None:
+    """Three times an index is beyond what a byte holds from 86 on."""
+    colours = [9, 9, 9] * 256
+    mask = encode(palette(np.where(INSIDE, number, 0).astype(np.uint8), colours))
+    assert np.array_equal(decode_mask(mask, "a.png"), fully(INSIDE))
+    colours[3 * number : 3 * number + 3] = [0, 0, 0]
+    with pytest.raises(Unusable, match="while another index is black"):
+        decode_mask(encode(palette(np.where(INSIDE, number, 0).astype(np.uint8), colours)), "a.png")

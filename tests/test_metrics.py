@@ -258,3 +258,36 @@ def test_what_cannot_be_measured_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         measure(prediction, real, mask, peak=peak)
+
+
+def test_a_peak_below_1_is_accepted() -> None:
+    real = np.full((12, 14, 3), 0.5)
+    assert measure(real + 0.1, real, EVERYWHERE, peak=1.0).psnr == pytest.approx(20)
+    assert measure(real + 0.1, real, EVERYWHERE, peak=0.5).psnr == pytest.approx(20 - 20 * math.log10(2))
+
+
+@pytest.mark.parametrize(
+    ("size", "rows"),
+    [
+        ((1000, 1024), [512, 488]),  # half a million pixels at a time
+        ((700, 2048), [256, 256, 188]),
+        ((11, 2**15), [11]),
+        ((50, 2**17), [20, 20, 10]),  # and of a wide image as many rows as two windows reach beyond a row
+    ],
+)
+def test_large_images_are_worked_on_by_parts(
+    size: tuple[int, int], rows: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large an image is, what is held of it in floats is not."""
+    held = []
+
+    def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        held.append(len(first))
+        return np.broadcast_to(np.float64(1), first.shape)
+
+    monkeypatch.setattr(metrics, "_similarity", similarity)
+    image = np.broadcast_to(np.uint8(7), (*size, 3))
+    bands = [band.rows for band in metrics._bands(image, image)]
+    assert [band.stop - band.start for band in bands] == rows
+    assert [band.start for band in bands] == [sum(rows[:i]) for i in range(len(rows))]
+    assert max(held) <= max(rows) + 10

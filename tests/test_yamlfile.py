@@ -210,3 +210,19 @@ def test_an_override_cannot_go_into_a_scalar() -> None:
     for keys, found in ((["a", "c"], "a is 3"), (["b", "0"], r"b is \[1\]")):
         with pytest.raises(SynthharmError, match=f"--set x: {found}"):
             document.replaced(keys, 1, "--set x")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: " + "[" * 30_000, "a: " + '{"a":' * 300, "".join(" " * n + "a:\n" for n in range(150))]
+)
+def test_what_is_nested_too_deeply_is_refused_before_it_is_read_whole(text: str) -> None:
+    with pytest.raises(SynthharmError, match="nested more than 100 deep"):
+        parse_yaml(text, "a.yaml")
+
+
+def test_what_holds_too_much_is_refused_before_it_is_read_whole() -> None:
+    """What is wrong at its end is not come to."""
+    with pytest.raises(SynthharmError, match="holds more than 10000 values"):
+        parse_yaml("a: [" + "x, " * (3 * MOST_VALUES) + "'", "a.yaml")
+    with pytest.raises(SynthharmError, match="not plain YAML: while scanning"):
+        parse_yaml("a: [" + "x, " * (MOST_VALUES // 2) + "'", "a.yaml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from synthharm.cli import datasets, evaluating, harmonizing, networks, training
+from synthharm.cli import datasets, evaluating, generating, harmonizing, networks, training
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,7 +13,8 @@ app = typer.Typer(
 )
 
 COMMANDS = (
-    datasets.generate,
+    generating.generate,
+    generating.status,
     datasets.check,
     datasets.convert,
     datasets.replay,

@@ -8,39 +8,13 @@ from typing import Annotated
 
 import typer
 
-from synthharm.cli.ending import Overrides, fail
+from synthharm.cli.ending import fail
 from synthharm.errors import SynthharmError
-
-
-def generate(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
-    output: Annotated[Path | None, typer.Option(help="The dataset's folder, or the preview's PNG.")] = None,
-    jobs: Annotated[int, typer.Option(help="Processes to work in.")] = 1,
-    preview: Annotated[int | None, typer.Option(help="Only a contact sheet of this many samples.")] = None,
-    overrides: Overrides = None,
-) -> None:
-    """Make the dataset of a recipe, or go on where an earlier run left off."""
-    from synthharm.generate import generate as run
-    from synthharm.generate import make_preview
-
-    try:
-        if preview is not None:
-            sheet = output or Path("preview.png")
-            count = make_preview(recipe, preview, sheet, overrides=overrides or ())
-            typer.echo(f"{sheet}: {count} samples")
-            return
-        if output is None:
-            raise SynthharmError("--output: is missing; the folder of the dataset to make or to go on with")
-        summary = run(recipe, output, jobs=jobs, overrides=overrides or ())
-    except (SynthharmError, OSError) as error:
-        fail(error)
-    typer.echo(f"{summary.folder}: {_describe(summary.numbers)}")
-    if summary.missing:
-        fail(f"{summary.missing} samples could not be made: see rejects.jsonl")
+from synthharm.storage import storage_errors
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(help="A finished dataset.")],
+    folder: Annotated[str, typer.Argument(help="A finished dataset: its folder or address (s3://...).")],
     most: Annotated[int, typer.Option(help="Problems to list at most.")] = 100,
 ) -> None:
     """Check every file of a dataset against its checksum and record. The exit status is 1 if anything is wrong."""
@@ -48,11 +22,12 @@ def check(
 
     found = 0
     try:
-        for problem in check_dataset(folder):
-            found += 1
-            if found <= most:
-                typer.echo(problem)
-        shortcuts = None if found else check_shortcuts(folder)
+        with storage_errors():
+            for problem in check_dataset(folder):
+                found += 1
+                if found <= most:
+                    typer.echo(problem)
+            shortcuts = None if found else check_shortcuts(folder)
     except (SynthharmError, OSError) as error:
         fail(error)
     if found:
@@ -66,22 +41,23 @@ def check(
 
 
 def convert(
-    folder: Annotated[Path, typer.Argument(help="A splicing dataset, in any of the formats.")],
+    folder: Annotated[str, typer.Argument(help="A splicing dataset, in any of the formats: folder or address.")],
     to: Annotated[str, typer.Option(help="The format: imdlbenco, coco, huggingface, webdataset, ...")],
-    output: Annotated[Path, typer.Option(help="The folder to write: new or empty.")],
+    output: Annotated[str, typer.Option(help="The folder or address to write: new or empty.")],
 ) -> None:
     """Write a splicing dataset in another format. The bytes of its images do not change."""
     from synthharm.generate.splicing.converting import convert_dataset
 
     try:
-        count = convert_dataset(folder, to, output)
+        with storage_errors():
+            count = convert_dataset(folder, to, output)
     except (SynthharmError, OSError) as error:
         fail(error)
     typer.echo(f"{output}: {count} samples as {to}")
 
 
 def replay(
-    record: Annotated[Path, typer.Argument(help="A record (JSON), records (JSON lines), or a dataset's folder.")],
+    record: Annotated[str, typer.Argument(help="A record (JSON), records (JSON lines), or a dataset's folder.")],
     data: Annotated[str, typer.Option(help="The data root that it was made from.")],
     sample: Annotated[int | None, typer.Option(help="The only sample wanted, by its number.")] = None,
     output: Annotated[Path | None, typer.Option(help="A folder to write the files into.")] = None,
@@ -92,11 +68,12 @@ def replay(
 
     made, differing = 0, 0
     try:
-        for replayed in replay_all(record, data, sample=sample, output=output, recipe=recipe):
-            made += 1
-            differing += bool(replayed.differences)
-            for line in (*replayed.differences, *replayed.versions):
-                typer.echo(line)
+        with storage_errors():
+            for replayed in replay_all(record, data, sample=sample, output=output, recipe=recipe):
+                made += 1
+                differing += bool(replayed.differences)
+                for line in (*replayed.differences, *replayed.versions):
+                    typer.echo(line)
     except (SynthharmError, OSError) as error:
         fail(error)
     typer.echo(f"{made} samples made again; {made - differing} the same to the byte")
@@ -132,20 +109,3 @@ def schema(
     from synthharm.recipe import recipe_schema, training_schema
 
     typer.echo(json.dumps(training_schema() if training else recipe_schema(), indent=1))
-
-
-def _describe(numbers: dict[str, object]) -> str:
-    splits, rejects, measured = numbers["splits"], numbers["rejects"], numbers["measured"]
-    assert isinstance(splits, dict)
-    assert isinstance(rejects, dict)
-    assert isinstance(measured, dict)
-    text = f"{numbers['samples']} samples of {numbers['photos']} photos"
-    text += f" ({', '.join(f'{count} {name}' for name, count in splits.items())})"
-    if "recovery_psnr" in measured:
-        psnr = measured["recovery_psnr"]
-        text += f"; harmonized back to {psnr['median']:.1f} dB (median; lowest {psnr['lowest']:.1f})"
-    if isinstance(kinds := numbers.get("kinds"), dict):
-        text += f"; {', '.join(f'{count} {name}' for name, count in kinds.items())}"
-    if rejects:
-        text += f"; rejected: {', '.join(f'{count} {reason}' for reason, count in rejects.items())}"
-    return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from synthharm.errors import SynthharmError
-from synthharm.writers.forensics import KINDS, SplicingRecord
+from synthharm.generate.judged import Judged
+from synthharm.writers.forensics import KINDS
 
 LIMIT = 0.6  # the largest area under the ROC curve that is no shortcut; .5 is chance
 FEWEST = 20  # samples of a class below which an area says nothing
@@ -37,6 +38,7 @@ _SAID = {
     "kinds": "is told from authentic by gradient boosting",
     "features": "by itself tells manipulated from authentic",
 }
+CHOSEN = "whole units, by the sha256 of their numbers"
 _TANGLED = "cannot be judged: too few samples have no photo or unit in common"
 
 Numbers = NDArray[np.float64]
@@ -55,6 +57,7 @@ class Audit:
         errors: the standard error of each of those, by "auc", "kinds" or "features" and name.
         samples: how many there are of each kind.
         warning: what is above LIMIT and what could not be judged, a sentence each; empty for a good dataset.
+        total: how many samples the dataset has, where only a part of them was judged.
     """
 
     auc: dict[str, float]
@@ -63,17 +66,21 @@ class Audit:
     errors: dict[str, dict[str, float]]
     samples: dict[str, int]
     warning: tuple[str, ...]
+    total: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self) | {"limit": LIMIT, "warning": list(self.warning)}
+        """As plain JSON values; `judged` is there where only a part of the samples was."""
+        found = asdict(self) | {"limit": LIMIT, "warning": list(self.warning)}
+        total = found.pop("total")
+        judged = {"samples": sum(self.samples.values()), "of": total, "chosen": CHOSEN}
+        return found | ({} if total is None else {"judged": judged})
 
 
-def features(record: SplicingRecord, data: bytes) -> dict[str, float]:
+def features(sample: int, data: bytes) -> dict[str, float]:
     """What a reader of an image file learns without looking at the picture.
 
     Args:
-        record: of the sample that the file belongs to, for errors alone: what it knows is not in the file.
+        sample: the number of the one that the file belongs to, for errors alone.
         data: the file's bytes.
 
     Returns:
@@ -90,8 +97,7 @@ def features(record: SplicingRecord, data: bytes) -> dict[str, float]:
     Example:
         >>> file = io.BytesIO()
         >>> Image.new("RGB", (16, 9), (255, 128, 0)).save(file, "PNG")
-        >>> record = SplicingRecord(0, "splice", "train", 0, {}, [], [], [], [], {}, {}, {}, {}, {})
-        >>> found = features(record, file.getvalue())
+        >>> found = features(0, file.getvalue())
         >>> found["format_png"], found["height_multiple_of_8"], found["green_mean"]
         (1.0, 0.0, 128.0)
     """
@@ -105,7 +111,7 @@ def features(record: SplicingRecord, data: bytes) -> dict[str, float]:
             return found | _colour_features(np.asarray(image.convert("RGB")))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SynthharmError(
-            f"sample {record.name}: its image ({len(data)} bytes starting with {data[:8]!r}) cannot be read: "
+            f"sample {sample:06d}: its image ({len(data)} bytes starting with {data[:8]!r}) cannot be read: "
             f"{error}; {', '.join(FORMATS)} are accepted"
         ) from error
 
@@ -188,14 +194,15 @@ def _colour_features(image: NDArray[np.uint8]) -> dict[str, float]:
     return found
 
 
-def audit(items: Iterable[tuple[SplicingRecord, bytes]]) -> Audit:
+def audit(items: Iterable[tuple[Judged, bytes]], total: int | None = None) -> Audit:
     """Look for shortcuts in a dataset.
 
     Classifiers are judged in folds that keep together whatever shares a unit or a target photo: what a photo
     looks like is no shortcut, and must not be learnt from its other samples. The areas of the folds are averaged.
 
     Args:
-        items: a sample's record and its image file's bytes, each held only as long as its features take.
+        items: what is known of a sample and its image file's bytes, held only as long as its features take.
+        total: how many samples the dataset has, where these are a part of them.
 
     Returns:
         The areas, and a warning for each above LIMIT. With fewer than FEWEST samples of a class nothing is
@@ -204,15 +211,16 @@ def audit(items: Iterable[tuple[SplicingRecord, bytes]]) -> Audit:
     Raises:
         SynthharmError: a file is no JPEG, PNG or WebP image.
     """
-    records, rows = [], []
-    for record, data in items:
-        records.append(record)
-        rows.append(features(record, data))
-    return audit_features(records, rows)
+    samples, rows = [], []
+    for sample, data in items:
+        samples.append(sample)
+        rows.append(features(sample.sample, data))
+    found = audit_features(samples, rows)
+    return found if total in (None, len(samples)) else replace(found, total=total)
 
 
-def audit_features(records: Sequence[SplicingRecord], rows: Sequence[dict[str, float]]) -> Audit:
-    """Do what `audit` does with features that are measured already: one row for each record."""
+def audit_features(records: Sequence[Judged], rows: Sequence[dict[str, float]]) -> Audit:
+    """Do what `audit` does with features that are measured already: one row for each sample."""
     samples = {kind: sum(record.kind == kind for record in records) for kind in KINDS}
     samples = {kind: count for kind, count in samples.items() if count}
     labels = np.array([record.manipulated for record in records], dtype=bool)
@@ -278,7 +286,7 @@ def _too_few(kind: str, labels: NDArray[np.bool_]) -> str:
     return f"too few to judge: {positive} {kind} and {negative} authentic samples; at least {FEWEST} of each"
 
 
-def _groups(records: Sequence[SplicingRecord]) -> NDArray[np.int64]:
+def _groups(records: Sequence[Judged]) -> NDArray[np.int64]:
     """A number for each sample, the same for all that hang together by unit or target photo."""
     parent = list(range(len(records)))
 
@@ -290,7 +298,7 @@ def _groups(records: Sequence[SplicingRecord]) -> NDArray[np.int64]:
 
     first: dict[tuple[str, Any], int] = {}
     for sample, record in enumerate(records):
-        for key in (("unit", record.unit["number"]), ("photo", record.photos[0]["sha256"])):
+        for key in (("unit", record.unit), ("photo", record.target)):
             low, high = sorted((root(first.setdefault(key, sample)), root(sample)))
             parent[high] = low
     return np.array([root(sample) for sample in range(len(records))], dtype=np.int64)

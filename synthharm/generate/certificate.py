@@ -28,7 +28,9 @@ Records = Callable[[], Iterator[SplicingRecord]]
 Hashes = Mapping[str, tuple[int, int]]
 
 
-def write_certificate(path: Path, records: Records, hashes: Hashes, distance: int) -> None:
+def write_certificate(
+    path: Path, records: Records, hashes: Hashes, distance: int, used: Used | None = None
+) -> None:
     """Write the certificate of a dataset: JSON, whole or not at all, with a line for each photo that is used.
 
     It says method and distance; splits: by name, how many photos, components and samples; photos, in the order of
@@ -40,31 +42,32 @@ def write_certificate(path: Path, records: Records, hashes: Hashes, distance: in
         records: gives all records, as often as it is called.
         hashes: by sha256, each photo's perceptual hash of 64 bits and its mirror image's.
         distance: bits in which near-duplicates differ at most.
+        used: what the records say of photos, where they were gone through before; or None.
 
     Raises:
         SynthharmError: a photo without hashes, or in two splits, or joined with one of another split.
     """
-    used = _Used.of(records)
+    used = used or Used.of(records)
     if lacking := sorted(used.numbers.keys() - hashes.keys()):
         raise SynthharmError(f"certificate: photo {lacking[0]} has no hashes, as have {len(lacking)} in all")
-    graph = _Graph.of(used, hashes, distance)
-    for leak in graph.leaks():
+    joined = _Joined.of(used, hashes, distance)
+    for leak in joined.leaks(records):
         raise SynthharmError(f"certificate: {leak}")
-    components = graph.components()
+    components = joined.components()
     lines = (
         json.dumps(
             {
                 "sha256": photo,
                 "phash": f"{hashes[photo][0]:016x}",
                 "mirrored": f"{hashes[photo][1]:016x}",
-                "split": used.split(photo),
+                "split": used.split_of(photo),
                 "component": components[photo],
             }
         )
         for photo in sorted(used.numbers)
     )
     head = {"method": METHOD, "distance": distance, "splits": _counts(used, components)}
-    with atomic_file(Path(path)) as file:
+    with atomic_file(path) as file:
         file.write(json.dumps(head, ensure_ascii=False, indent=1)[:-2].encode() + b',\n "photos": [')
         for number, line in enumerate(lines):
             file.write(b",\n  "[number == 0 :] + line.encode())
@@ -77,26 +80,25 @@ def verify_certificate(path: Path, records: Records) -> Iterator[str]:
     The components are found again, from the records and from the hashes that the certificate gives; its own word
     on them is only compared. That a hash is its photo's cannot be told without the photo.
     """
-    path = Path(path)
     try:
         stated = _read(path)
-        used = _Used.of(records)
+        used = Used.of(records)
     except SynthharmError as error:
         yield str(error)
         return
     for photo in sorted(used.numbers.keys() - stated.photos.keys()):
-        yield f"{path.name}: photo {photo} of sample {used.sample(photo)} is missing"
+        yield f"{path.name}: photo {photo} of sample {used.sample_of(photo)} is missing"
     for photo in sorted(stated.photos.keys() - used.numbers.keys()):
         yield f"{path.name}: photo {photo} is listed, and no sample uses it"
-    graph = _Graph.of(used, {photo: one.hashes for photo, one in stated.photos.items()}, stated.distance)
-    yield from graph.leaks()
-    components = graph.components()
+    joined = _Joined.of(used, {photo: one.hashes for photo, one in stated.photos.items()}, stated.distance)
+    yield from joined.leaks(records)
+    components = joined.components()
     for photo in sorted(used.numbers.keys() & stated.photos.keys()):
         one = stated.photos[photo]
-        if one.split != used.split(photo):
+        if one.split != used.split_of(photo):
             yield (
-                f"{path.name}: photo {photo} is listed in {one.split}, and sample {used.sample(photo)} has it in"
-                f" {used.split(photo)}"
+                f"{path.name}: photo {photo} is listed in {one.split}, and sample {used.sample_of(photo)} has it"
+                f" in {used.split_of(photo)}"
             )
         if one.component != components[photo]:
             yield f"{path.name}: photo {photo} is listed in component {one.component}, not {components[photo]}"
@@ -147,83 +149,157 @@ def _read(path: Path) -> _Stated:
 
 
 @dataclass(frozen=True)
-class _Used:
-    """What the records say: samples and photos by number, in the order they come, and which goes with which."""
+class Used:
+    """What the records say of photos: which there are, in which splits, and which a sample is made of together.
 
-    numbers: dict[str, int] = field(default_factory=dict)  # of photos, by sha256
-    samples: array[int] = field(default_factory=lambda: array("q"))  # each record's sample
-    splits: list[str] = field(default_factory=list)  # each record's split
-    record: array[int] = field(default_factory=lambda: array("q"))  # of each use of a photo: the record's place,
-    photo: array[int] = field(default_factory=lambda: array("q"))  # and the photo's number
-    first: array[int] = field(default_factory=lambda: array("q"))  # the place of the first record with each photo
+    What it holds grows with the photos, not with the samples.
+    """
+
+    numbers: dict[str, int] = field(default_factory=dict)  # of photos, by sha256, in the order they come
+    splits: dict[str, int] = field(default_factory=dict)  # of splits, by name
+    counts: array[int] = field(default_factory=lambda: array("q"))  # of samples, by split
+    sample: array[int] = field(default_factory=lambda: array("q"))  # by photo: the first sample with it,
+    split: array[int] = field(default_factory=lambda: array("q"))  # that sample's split,
+    mixed: array[int] = field(default_factory=lambda: array("b"))  # and whether others have it in another split
+    joined: array[int] = field(default_factory=lambda: array("q"))  # an earlier photo that is joined with it
 
     @classmethod
-    def of(cls, records: Records) -> _Used:
+    def of(cls, records: Records) -> Used:
         """Go through the records once. Raises SynthharmError where one is not as a record is."""
         used = cls()
-        for place, record in enumerate(records()):
-            used.samples.append(record.sample)
-            used.splits.append(record.split)
-            try:
-                photos = [str(photo["sha256"]) for photo in record.photos]
-            except (LookupError, TypeError) as error:
-                raise SynthharmError(f"sample {record.sample}: its photos cannot be read: {error!r}") from error
-            for photo in dict.fromkeys(photos):
-                number = used.numbers.setdefault(photo, len(used.numbers))
-                if number == len(used.first):
-                    used.first.append(place)
-                used.record.append(place)
-                used.photo.append(number)
+        for record in records():
+            used.add(record)
         return used
 
-    def split(self, photo: str) -> str:
-        """The split of the first sample with a photo."""
-        return self.splits[self.first[self.numbers[photo]]]
+    def add(self, record: SplicingRecord) -> None:
+        """Take the next record. Raises SynthharmError where it is not as a record is."""
+        split = self.splits.setdefault(record.split, len(self.splits))
+        if split == len(self.counts):
+            self.counts.append(0)
+        self.counts[split] += 1
+        numbers = [self._number(photo, record.sample, split) for photo in _photos(record)]
+        for number in numbers[1:]:
+            low, high = sorted((self._root(numbers[0]), self._root(number)))
+            self.joined[high] = low
 
-    def sample(self, photo: str) -> int:
+    def split_of(self, photo: str) -> str:
+        """The split of the first sample with a photo."""
+        return list(self.splits)[self.split[self.numbers[photo]]]
+
+    def sample_of(self, photo: str) -> int:
         """The first sample with a photo."""
-        return self.samples[self.first[self.numbers[photo]]]
+        return self.sample[self.numbers[photo]]
+
+    def _number(self, photo: str, sample: int, split: int) -> int:
+        number = self.numbers.setdefault(photo, len(self.numbers))
+        if number == len(self.sample):
+            self.sample.append(sample)
+            self.split.append(split)
+            self.mixed.append(0)
+            self.joined.append(number)
+        elif self.split[number] != split:
+            self.mixed[number] = 1
+        return number
+
+    def _root(self, photo: int) -> int:
+        joined = self.joined
+        while joined[photo] != photo:
+            joined[photo] = joined[joined[photo]]
+            photo = joined[photo]
+        return photo
+
+
+def _photos(record: SplicingRecord) -> list[str]:
+    """The sha256 of a record's photos, each once."""
+    try:
+        return list(dict.fromkeys(str(photo["sha256"]) for photo in record.photos))
+    except (LookupError, TypeError) as error:
+        raise SynthharmError(f"sample {record.sample}: its photos cannot be read: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Which photos belong together, by samples and by hashes."""
+
+    used: Used
+    hashes: Hashes
+    distance: int
+    labels: NDArray[np.int64]  # of photos by number: the component
+
+    @classmethod
+    def of(cls, used: Used, hashes: Hashes, distance: int) -> _Joined:
+        known, groups = _near(list(used.numbers), hashes, distance)
+        count = len(used.numbers)
+        first = np.concatenate([np.arange(count), known, known])
+        second = np.concatenate([np.array(used.joined, np.int64), count + groups])
+        return cls(used, hashes, distance, connected(first, second, count + 2 * len(known))[:count])
+
+    def components(self) -> dict[str, int]:
+        """Each photo's component, numbered from 0 in the order of the sha256."""
+        numbers: dict[int, int] = {}
+        return {
+            name: numbers.setdefault(int(self.labels[self.used.numbers[name]]), len(numbers))
+            for name in sorted(self.used.numbers)
+        }
+
+    def leaks(self, records: Records) -> Iterator[str]:
+        """A line for each component that is in two splits; the records are gone through again where one is."""
+        splits, mixed = np.array(self.used.split, np.int64), np.array(self.used.mixed, bool)
+        _, firsts, places = np.unique(self.labels, return_index=True, return_inverse=True)
+        leaking = np.unique(self.labels[mixed | (splits != splits[firsts][places])])
+        if len(leaking):
+            within = set(leaking.tolist())
+            yield from _Graph.of(
+                self, lambda photo: int(self.labels[self.used.numbers[photo]]) in within, records
+            ).leaks()
+
+
+def _near(names: list[str], hashes: Hashes, distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The places of the names that have hashes, and the groups of these: the upright ones', then the mirrored."""
+    known = np.array([number for number, name in enumerate(names) if name in hashes], np.int64)
+    pairs = np.array([hashes[names[number]] for number in known], np.uint64).reshape(-1, 2)
+    return known, near_groups(pairs.T.ravel(), distance)
 
 
 @dataclass(frozen=True)
 class _Graph:
-    """Photos, then samples, then groups of near hashes, as nodes; a photo is joined with what it belongs to."""
+    """Photos, then samples, then groups of near hashes, as nodes; a photo is joined with what it belongs to.
 
-    used: _Used
+    Only of what hangs together with a leak, to say where that is.
+    """
+
     names: list[str]  # of photos, by number
+    samples: list[int]
+    splits: list[str]  # of the samples
     ends: tuple[NDArray[np.int64], NDArray[np.int64]]
     count: int
 
     @classmethod
-    def of(cls, used: _Used, hashes: Hashes, distance: int) -> _Graph:
-        names = list(used.numbers)
-        known = np.array([number for number, name in enumerate(names) if name in hashes], np.int64)
-        pairs = np.array([hashes[names[number]] for number in known], np.uint64).reshape(-1, 2)
-        base = len(names) + len(used.samples)
-        first = np.concatenate([np.array(used.photo, np.int64), known, known])
-        second = np.concatenate(
-            [np.array(used.record, np.int64) + len(names), base + near_groups(pairs.T.ravel(), distance)]
-        )
-        return cls(used, names, (first, second), base + 2 * len(known))
-
-    def labels(self) -> NDArray[np.int64]:
-        """The component of each node."""
-        return connected(*self.ends, self.count)
-
-    def components(self) -> dict[str, int]:
-        """Each photo's component, numbered from 0 in the order of the sha256."""
-        labels, numbers = self.labels(), dict[int, int]()
-        return {
-            name: numbers.setdefault(int(labels[self.used.numbers[name]]), len(numbers))
-            for name in sorted(self.names)
-        }
+    def of(cls, joined: _Joined, wanted: Callable[[str], bool], records: Records) -> _Graph:
+        numbers: dict[str, int] = {}
+        samples, splits = list[int](), list[str]()
+        record_of, photo_of = array("q"), array("q")  # of each use of a photo
+        for record in records():
+            photos = _photos(record)
+            if not photos or not wanted(photos[0]):
+                continue
+            for photo in photos:
+                record_of.append(len(samples))
+                photo_of.append(numbers.setdefault(photo, len(numbers)))
+            samples.append(record.sample)
+            splits.append(record.split)
+        names = list(numbers)
+        known, groups = _near(names, joined.hashes, joined.distance)
+        base = len(names) + len(samples)
+        first = np.concatenate([np.array(photo_of, np.int64), known, known])
+        second = np.concatenate([np.array(record_of, np.int64) + len(names), base + groups])
+        return cls(names, samples, splits, (first, second), base + 2 * len(known))
 
     def leaks(self) -> Iterator[str]:
         """A line for each component that is in two splits."""
-        samples = range(len(self.names), len(self.names) + len(self.used.samples))
-        labels = self.labels()[samples.start : samples.stop]
-        kinds = {split: number for number, split in enumerate(dict.fromkeys(self.used.splits))}
-        splits = np.array([kinds[split] for split in self.used.splits], np.int64)
+        labels = connected(*self.ends, self.count)[len(self.names) : len(self.names) + len(self.samples)]
+        kinds = {split: number for number, split in enumerate(dict.fromkeys(self.splits))}
+        splits = np.array([kinds[split] for split in self.splits], np.int64)
         _, firsts, places = np.unique(labels, return_index=True, return_inverse=True)
         others = np.flatnonzero(splits != splits[firsts][places])
         for other in others[np.unique(places[others], return_index=True)[1]].tolist():
@@ -231,7 +307,7 @@ class _Graph:
 
     def _leak(self, one: int, other: int) -> str:
         """Where the chain that joins two records of different splits goes from one split to another."""
-        before, photos, samples, splits = one, [], self.used.samples, self.used.splits
+        before, photos, samples, splits = one, [], self.samples, self.splits
         for node in self._chain(one + len(self.names), other + len(self.names)):
             if node < len(self.names):
                 photos.append(self.names[node])
@@ -259,12 +335,12 @@ class _Graph:
         return chain[::-1]
 
 
-def _counts(used: _Used, components: dict[str, int]) -> dict[str, dict[str, int]]:
+def _counts(used: Used, components: dict[str, int]) -> dict[str, dict[str, int]]:
     """By split: how many photos, components and samples it has."""
-    photos = Counter(used.split(photo) for photo in used.numbers)
-    held = {(used.split(photo), component) for photo, component in components.items()}
-    parts, samples = Counter(split for split, _ in held), Counter(used.splits)
+    photos = Counter(used.split_of(photo) for photo in used.numbers)
+    held = {(used.split_of(photo), component) for photo, component in components.items()}
+    parts = Counter(split for split, _ in held)
     return {
-        split: {"photos": photos[split], "components": parts[split], "samples": samples[split]}
-        for split in sorted(samples)
+        split: {"photos": photos[split], "components": parts[split], "samples": used.counts[number]}
+        for split, number in sorted(used.splits.items())
     }

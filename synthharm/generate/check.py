@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,14 @@ from pydantic import ValidationError
 
 from synthharm.composites import decode_image
 from synthharm.errors import SynthharmError
-from synthharm.files import all_files, parse_json, sha256, sha256_file
+from synthharm.files import parse_json, sha256
 from synthharm.generate.dataset import PLAN, SUMMARY, SUMS, WORK, Dataset
+from synthharm.generate.photos import PhotoFiles
+from synthharm.generate.sums_check import wrong_sums
 from synthharm.recipe import AnyRecipe, Recipe, parse_recipe
+from synthharm.storage import as_path
 from synthharm.writers import Record
+from synthharm.writers.sorting import Sorter
 
 if TYPE_CHECKING:
     from synthharm.generate.audit import Audit
@@ -27,7 +32,7 @@ def check_dataset(folder: str | Path) -> Iterator[str]:
     Checked are: that every file is there, unchanged and listed, and no other; that each record's files have the
     size, type and checksum that it says, its mask the area, and that nothing but the mask's inside differs from
     the real image (where the encoding keeps it); that names and samples are unique; that no photo is in two
-    splits; and the layout's own lists.
+    splits or was changed meanwhile; and the layout's own lists.
 
     Raises:
         SynthharmError: the folder holds no finished dataset.
@@ -54,7 +59,7 @@ def check_shortcuts(folder: str | Path) -> Audit | None:
 
 
 def _open(folder: str | Path) -> tuple[Dataset, AnyRecipe]:
-    dataset = Dataset(Path(folder))
+    dataset = Dataset(as_path(folder))
     stored = dataset.recipe
     if not dataset.finished:
         raise SynthharmError(f"{folder}: is not finished: {SUMS} is missing; generate again to go on with it")
@@ -82,67 +87,71 @@ def _problems(dataset: Dataset, recipe: AnyRecipe) -> Iterator[str]:
         yield str(error)
 
 
-def wrong_sums(folder: Path, sums: str, without: Collection[str]) -> Iterator[str]:
-    """Compare a folder with its list of checksums: a line for each file that is not as it says.
-
-    Args:
-        folder: the dataset's.
-        sums: the name of the list in it.
-        without: folders that the list leaves out.
-    """
-    listed: dict[str, str] = {}
-    text = (folder / sums).read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
-        checksum, _, name = line.partition("  ")
-        if not name or name in listed:
-            yield f"{sums}: line {number} is {'there twice' if name else 'not a checksum and a name'}: {line}"
-        listed[name] = checksum
-    present = {name for name in all_files(folder, without=without) if name != sums}
-    yield from (f"{name}: is listed in {sums} and missing" for name in sorted(listed.keys() - present))
-    yield from (f"{name}: is not listed in {sums}" for name in sorted(present - listed.keys()))
-    for name in sorted(present & listed.keys()):
-        if sha256_file(folder / name) != listed[name]:
-            yield f"{name}: its sha256 is not the one in {sums}"
-
-
 def _wrong_records(dataset: Dataset, lossless: bool) -> Iterator[str]:
-    samples: set[int] = set()
+    compared = _Compared()
     try:
-        yield from _compare_records(dataset, lossless, samples)
+        with Sorter() as names:
+            for record in dataset.records():
+                yield from compared.with_earlier(record, names)
+                yield from (f"sample {record.sample}: {p}" for p in _wrong_files(dataset.folder, record, lossless))
+            yield from _wrong_names(names)
     except SynthharmError as error:
         yield str(error)
         return
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         yield f"records: one of them is not as a record is: {error!r}"
         return
+    yield from wrong_count(dataset, compared.count)
+
+
+@dataclass
+class _Compared:
+    """What of the records before is needed to compare the next one with them; it grows with the photos."""
+
+    count: int = 0
+    last: int = -1
+    photos: PhotoFiles = field(default_factory=PhotoFiles)
+    splits: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # by a file's sha256: split, and a photo in it
+
+    def with_earlier(self, record: Record, names: Sorter) -> Iterator[str]:
+        """Compare a record with those before it; its files' names are added to `names`."""
+        self.count += 1
+        if record.sample <= self.last:
+            before = "has two records" if record.sample == self.last else f"comes after sample {self.last}"
+            yield f"sample {record.sample}: {before}"
+        self.last = record.sample
+        for role, file in record.files.items():
+            names.add((str(file["path"]), role, str(file["sha256"])))
+        source = record.source
+        if changed := self.photos.changed(record.sample, source["photo"], source["sha256"]):
+            yield changed
+        split, photo = self.splits.setdefault(source["sha256"], (record.split, source["photo"]))
+        if split != record.split:
+            yield f"{source['photo']}: is in {record.split}, and {photo}, the same photo, in {split}"
+
+
+def _wrong_names(names: Sorter) -> Iterator[str]:
+    """A line for each path that two samples have for different files, or for their images."""
+    last, told = ("", "", ""), ""
+    for row in names:
+        path = row[0]
+        if path == last[0] and path != told and (row != last or row[1] == "image"):
+            yield f"{path}: two samples have different files of that name"
+            told = path
+        last = row
+
+
+def wrong_count(dataset: Dataset, count: int) -> Iterator[str]:
+    """Whether the summary says how many records there are."""
     try:
         promised = parse_json((dataset.folder / SUMMARY).read_bytes())["samples"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         yield f"{SUMMARY}: cannot be read: {error!r}"
     else:
-        if promised != len(samples):
-            yield f"{SUMMARY}: says {promised} samples, and there are {len(samples)} records"
-
-
-def _compare_records(dataset: Dataset, lossless: bool, samples: set[int]) -> Iterator[str]:
-    """Compare each record with its files and with the records before it; adds its number to `samples`."""
-    sums: dict[str, tuple[str, str]] = {}  # by path: the role and checksum of the first file of that name
-    images: set[str] = set()
-    splits: dict[str, tuple[str, str]] = {}  # by a source's sha256: its split, and a photo in it
-    for record in dataset.records():
-        if record.sample in samples:
-            yield f"sample {record.sample}: has two records"
-        samples.add(record.sample)
-        yield from (f"sample {record.sample}: {p}" for p in _wrong_files(dataset.folder, record, lossless))
-        image = record.files["image"]["path"]
-        for role, file in record.files.items():
-            first = sums.setdefault(file["path"], (role, file["sha256"]))
-            if first != (role, file["sha256"]) or (role == "image" and image in images):
-                yield f"{file['path']}: two samples have different files of that name"
-        images.add(image)
-        split, photo = splits.setdefault(record.source["sha256"], (record.split, record.source["photo"]))
-        if split != record.split:
-            yield f"{record.source['photo']}: is in {record.split}, and {photo}, the same photo, in {split}"
+        if promised != count:
+            yield f"{SUMMARY}: says {promised} samples, and there are {count} records"
 
 
 def _wrong_files(folder: Path, record: Record, lossless: bool) -> Iterator[str]:

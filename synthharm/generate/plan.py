@@ -49,7 +49,7 @@ class Plan:
                 f"data: {recipe.data!r} has no region that the recipe selects; left out: {left_out}; "
                 f"rejected: {len(index.rejects)}" + "".join(f"\n  {r.name}: {r.detail}" for r in index.rejects[:5])
             )
-        write_photo_names((index.photo(i).key for i in range(index.photos)), folder / NAMES)
+        write_photo_names(index.keys(), folder / NAMES)
         return cls.open(recipe, folder)
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from synthharm.composites import Encoder, undo
@@ -19,6 +20,7 @@ from synthharm.generate.threads import one_thread
 from synthharm.masks import binarize, feather
 from synthharm.recipe import AnyRecipe, Recipe, load_recipe
 from synthharm.sources import Photo, PhotoEntry, RegionEntry, Source
+from synthharm.storage import as_path, is_remote
 from synthharm.writers import Record
 from synthharm.writers.forensics import SplicingRecord
 
@@ -43,7 +45,12 @@ class Replayed:
 
 
 def replay_all(
-    path: Path, data: str, *, sample: int | None = None, output: Path | None = None, recipe: Path | None = None
+    path: str | Path,
+    data: str,
+    *,
+    sample: int | None = None,
+    output: Path | None = None,
+    recipe: str | Path | None = None,
 ) -> Iterator[Replayed]:
     """Make samples again, one after the other.
 
@@ -57,14 +64,13 @@ def replay_all(
     Raises:
         SynthharmError: as `replay`, or there are no records or no recipe.
     """
-    path = Path(path)
-    known = load_recipe(recipe or _recipe_beside(path), [f"data={data}"])
+    path = as_path(path)
+    known = _load(as_path(recipe) if recipe else _recipe_beside(path), data)
     with one_thread():
         for record in read_records(path, sample):
             replayed = replay(record, known)
             if output is not None:
-                for place, content in replayed.files.items():
-                    write_atomically(_within(output, place), content)
+                _write(replayed, output)
             yield replayed
 
 
@@ -127,11 +133,7 @@ def read_records(path: Path, sample: int | None) -> Iterator[AnyRecord]:
     files = sorted((path / "records").glob("*.jsonl")) if path.is_dir() else [path]
     found = 0
     for file in files:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SynthharmError(f"record {file}: cannot be read: {error}") from error
-        for number, line in enumerate(_lines(text) if file.suffix == ".jsonl" else [text], 1):
+        for number, line in enumerate(_lines(file), 1):
             try:
                 record = _parse(line)
             except ValueError as error:
@@ -144,12 +146,16 @@ def read_records(path: Path, sample: int | None) -> Iterator[AnyRecord]:
         raise SynthharmError(f"record {path}: there is no {wanted}")
 
 
-def _lines(text: str) -> list[str]:
-    """The lines of a file of JSON lines, whose values may hold what Python counts as line ends too."""
-    return text.removesuffix("\n").split("\n") if text else []
+def _lines(file: Path) -> Iterator[bytes]:
+    """The records in a file: its lines, or all of it. Raises SynthharmError where it cannot be read."""
+    try:
+        with file.open("rb") as stored:
+            yield from stored if file.suffix == ".jsonl" else [stored.read()]
+    except OSError as error:
+        raise SynthharmError(f"record {file}: cannot be read: {error}") from error
 
 
-def _parse(line: str) -> AnyRecord:
+def _parse(line: bytes) -> AnyRecord:
     found = parse_json(line)
     spliced = isinstance(found, dict) and "edits" in found
     return SplicingRecord.from_json(line) if spliced else Record.from_json(line)
@@ -162,10 +168,33 @@ def _recipe_beside(path: Path) -> Path:
     raise SynthharmError(f"{path}: no {RECIPE} is beside it; name one with --recipe")
 
 
+def _load(path: Path, data: str) -> AnyRecipe:
+    """A recipe; one behind an address is copied to this machine, without what it names beside itself."""
+    if not is_remote(path):
+        return load_recipe(path, [f"data={data}"])
+    with TemporaryDirectory() as here:
+        copy = Path(here) / RECIPE
+        try:
+            copy.write_bytes(path.read_bytes())
+        except OSError as error:
+            raise SynthharmError(f"recipe {path}: cannot be read: {error}") from error
+        return load_recipe(copy, [f"data={data}"])
+
+
+def _write(replayed: Replayed, output: Path) -> None:
+    for place, content in replayed.files.items():
+        try:
+            write_atomically(_within(output, place), content)
+        except (OSError, ValueError) as error:  # a name that no file can have, or that is a folder's
+            raise SynthharmError(
+                f"sample {replayed.record.sample}: {place!r} cannot be written: {error}"
+            ) from error
+
+
 def _within(output: Path, place: str) -> Path:
     """Where a file goes, which a record must not put anywhere else."""
     path = Path(place)
-    if path.is_absolute() or ".." in path.parts:
+    if not path.name or path.is_absolute() or ".." in path.parts:
         raise SynthharmError(f"record: the path {place!r} is not within the dataset's folder")
     return output / path
 

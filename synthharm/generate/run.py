@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from synthharm.errors import SynthharmError
+from synthharm.files import remove_folder
+from synthharm.generate.cache import cache_beside, keep_index
 from synthharm.generate.dataset import SUMMARY, Dataset
-from synthharm.generate.engine import run_jobs
-from synthharm.generate.progress import progress_bar
-from synthharm.generate.shard import INDEX, Job
-from synthharm.generate.workshop import finish_dataset, make_plan
+from synthharm.generate.running.claims import Taken, nothing
+from synthharm.generate.running.engine import Engine, WorkersLost, run_jobs
+from synthharm.generate.running.part import FINISH, Part
+from synthharm.generate.running.stopping import Stop
+from synthharm.generate.running.views import StatusFile
+from synthharm.generate.running.watch import FAILED, FINISHED, FINISHING, PLANNING, STOPPED, State, View, Watch
+from synthharm.generate.sample import library_versions
+from synthharm.generate.shard import Job
+from synthharm.generate.source_key import source_key
+from synthharm.generate.workshop import AnyPlan, finish_dataset, make_plan, open_plan
 from synthharm.recipe import AnyRecipe, as_recipe
+from synthharm.storage import as_path, storage_errors
+
+MOST_LOSSES = 3  # times in a row that workers may be lost without a shard being made
+
+
+class Stopped(SynthharmError):
+    """A run was asked to stop, and has. What is made stays, and the same command goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -26,55 +41,188 @@ class Summary:
     Args:
         folder: the dataset's.
         continued: shards that were already there.
-        numbers: the dataset in numbers, as in its dataset.json.
+        left: shards of other parts that are still to be made.
+        numbers: the dataset in numbers, as in its dataset.json; none while shards are left.
     """
 
     folder: Path
     continued: int
-    numbers: dict[str, Any]
+    left: int = 0
+    numbers: dict[str, Any] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
         """Samples for which no region could be used."""
-        return int(self.numbers["wanted"] - self.numbers["samples"])
+        return int(self.numbers["wanted"] - self.numbers["samples"]) if self.numbers else 0
 
 
 def generate(
-    recipe: AnyRecipe | str | Path, output: str | Path, *, jobs: int = 1, overrides: Sequence[str] = ()
+    recipe: AnyRecipe | str | Path,
+    output: str | Path,
+    *,
+    jobs: int = 1,
+    overrides: Sequence[str] = (),
+    engine: str = "local",
+    address: str | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    views: Sequence[View] = (),
+    stop: Stop | None = None,
 ) -> Summary:
     """Make the dataset that a recipe describes, or go on with it where an earlier run left off.
 
     The bytes that come out depend on the recipe, the sources and the libraries' versions alone: not on the number
-    of jobs, interruptions, time, paths or machine.
+    of jobs, engine, interruptions, time, paths or machine.
 
     Args:
         recipe: a recipe, or the path of its YAML file.
-        output: the dataset's folder: new, empty, or of an earlier run of the same recipe.
+        output: the dataset's folder, or the address of one such as s3://bucket/folder: new, empty, or of an
+            earlier run of the same recipe.
         jobs: processes to work in.
         overrides: `key=value` on top of a recipe's file.
+        engine: "local", or "dask".
+        address: of a Dask scheduler that runs already; None to start `jobs` workers here.
+        rank: which part of the dataset this process makes, where several share it without knowing each other.
+        world_size: how many such processes there are. The last to be done finishes the dataset.
+        views: what the run is shown on.
+        stop: asks for an early end.
 
     Raises:
-        SynthharmError: the recipe is wrong, the data is not there, or the folder is another's.
+        Stopped: it was asked to stop.
+        SynthharmError: the recipe is wrong, the data is not there, the folder is another's or cannot be written.
     """
-    if jobs < 1:
-        raise SynthharmError(f"jobs is {jobs}; 1 or more is accepted")
+    workers, part = Engine(engine, jobs, address), Part(rank, world_size)
     checked = as_recipe(recipe, overrides)
-    dataset = Dataset(Path(output))
-    shards = ceil(checked.samples / checked.shard)
-    with dataset.claimed(checked):
-        done = [s for s in range(shards) if dataset.records_file(s).is_file()]
-        if not dataset.finished:
-            _make_all(dataset, checked, sorted(set(range(shards)) - set(done)), jobs, len(done))
-            shutil.rmtree(dataset.work, ignore_errors=True)
-    return Summary(dataset.folder, len(done), json.loads((dataset.folder / SUMMARY).read_bytes()))
+    with storage_errors():
+        dataset = Dataset(as_path(output))
+        run = _Run(dataset, checked, workers, part, stop or Stop())
+        with dataset.claimed(checked, part):
+            return run.go(views)
 
 
-def _make_all(dataset: Dataset, recipe: AnyRecipe, shards: list[int], workers: int, done: int) -> None:
-    plan = make_plan(recipe, dataset.work / INDEX, workers)
-    shutil.rmtree(dataset.work / "staging", ignore_errors=True)
-    dataset.begin(recipe, plan.digest)
-    listed = [Job(dataset.folder, recipe.model_dump_json(), plan.digest, shard) for shard in shards]
-    with progress_bar(recipe.samples, done * recipe.shard) as advance:
-        for shard in run_jobs(listed, workers):
-            advance(min(recipe.shard, recipe.samples - shard * recipe.shard))
-    finish_dataset(dataset, plan, done + len(shards))
+@dataclass(frozen=True)
+class _Run:
+    dataset: Dataset
+    recipe: AnyRecipe
+    engine: Engine
+    part: Part
+    stop: Stop
+
+    def go(self, views: Sequence[View]) -> Summary:
+        """Do what is left to do."""
+        done = self.dataset.done_shards()
+        if self.dataset.finished:
+            return self._summary(len(done))
+        state = State(
+            part=self.part.name,
+            wanted=sum(map(self._samples, self.part.shards(self._shards))),
+            shards=len(self.part.shards(self._shards)),
+            engine=self.engine.name,
+            workers=self.engine.jobs,
+        )
+        watch = Watch(state, [StatusFile(self.dataset.status_file(self.part.name)), *views])
+        try:
+            with self._failures(watch):
+                summary = self._make(watch, done)
+                watch.phase(FINISHED)
+                return summary
+        finally:
+            watch.close()
+
+    @property
+    def _shards(self) -> int:
+        return ceil(self.recipe.samples / self.recipe.shard)
+
+    def _samples(self, shard: int) -> int:
+        return min(self.recipe.shard, self.recipe.samples - shard * self.recipe.shard)
+
+    def _make(self, watch: Watch, done: set[int]) -> Summary:
+        """Plan, make the shards that are left, and finish where none is."""
+        dataset = self.dataset
+        watch.phase(PLANNING)
+        cache = cache_beside(dataset.folder)
+        plan, key = self._plan(cache)
+        dataset.begin(self.recipe, plan.digest)
+        mine = self.part.shards(self._shards)
+        left = set(mine) - done
+        watch.begun(sum(self._samples(s) for s in mine if s not in left), len(mine) - len(left))
+        self._make_shards(watch, left, str(cache), key)
+        if left:
+            raise Stopped(f"stopped: {self._so_far(watch)}; the same command goes on with it")
+        if self.part.whole:
+            self._finish(watch, plan)
+            return self._summary(len(done))
+        others = self._shards - len(dataset.done_shards())
+        if others:
+            return Summary(dataset.folder, len(done), others)
+        try:
+            with dataset.claims.hold(FINISH, against=nothing):
+                if not dataset.finished:
+                    dataset.sweep()
+                    self._finish(watch, plan)
+        except Taken:
+            return Summary(dataset.folder, len(done))  # another part found that none is left, too
+        return self._summary(len(done))
+
+    def _plan(self, cache: Path) -> tuple[AnyPlan, str]:
+        """The plan, and the key of its index in the cache."""
+        folder = keep_index(
+            cache, source_key(self.recipe), lambda place: make_plan(self.recipe, place, self.engine.jobs).digest
+        )
+        return open_plan(self.recipe, folder), folder.name
+
+    def _make_shards(self, watch: Watch, left: set[int], cache: str, key: str) -> None:
+        """Make shards, and take each out of what is left as it is done, until none is or a stop is wanted."""
+        losses, self.stop.patient = 0, True
+        while left and not self.stop.requested:
+            before = len(left)
+            try:
+                for shard in run_jobs(self._jobs(sorted(left), cache, key), self.engine):
+                    left.discard(shard.shard)
+                    watch.done(shard, self._samples(shard.shard))
+            except WorkersLost as error:
+                losses = 0 if len(left) < before else losses + 1
+                if losses == MOST_LOSSES:
+                    raise SynthharmError(
+                        f"workers: processes were ended {losses} times without a shard being made, as the system "
+                        f"does where memory runs out: {error}; fewer jobs need less"
+                    ) from error
+        self.stop.patient = False
+
+    def _jobs(self, shards: list[int], cache: str, key: str) -> Iterator[Job]:
+        recipe, versions = self.recipe.model_dump_json(), library_versions()
+        for shard in shards:
+            if self.stop.requested:
+                return
+            yield Job(str(self.dataset.folder), recipe, cache, key, shard, versions)
+
+    def _finish(self, watch: Watch, plan: AnyPlan) -> None:
+        watch.phase(FINISHING)
+        finish_dataset(self.dataset, plan, self._shards)
+        watch.leave(StatusFile)
+        remove_folder(self.dataset.work)
+
+    def _summary(self, continued: int) -> Summary:
+        numbers = json.loads((self.dataset.folder / SUMMARY).read_bytes())
+        return Summary(self.dataset.folder, continued, 0, numbers)
+
+    def _so_far(self, watch: Watch) -> str:
+        state = watch.state
+        return f"{state.samples} of {state.wanted} samples are in {self.dataset.folder}"
+
+    @contextmanager
+    def _failures(self, watch: Watch) -> Iterator[None]:
+        """Leave word of how a run ended, and say what a person can do about it."""
+        try:
+            yield
+        except (KeyboardInterrupt, Stopped) as error:
+            watch.phase(STOPPED, str(error) or "interrupted")
+            raise
+        except OSError as error:
+            problem = f"output: {error.filename or self.dataset.folder}: {error.strerror or error}"
+            advice = "once that is mended, the same command goes on"
+            watch.phase(FAILED, problem)
+            raise SynthharmError(f"{problem}; {self._so_far(watch)}; {advice}") from error
+        except Exception as error:
+            watch.phase(FAILED, str(error))
+            raise

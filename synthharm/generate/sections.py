@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from synthharm.composites import Encoder
@@ -20,6 +19,7 @@ from synthharm.sources import (
     Select,
     Source,
 )
+from synthharm.storage import as_path, is_remote
 from synthharm.writers import FolderWriter, IHarmony4Writer, Writer
 
 
@@ -51,8 +51,9 @@ def open_source(recipe: Sourced) -> Source:
     section = recipe.source
     options = section.model_dump(exclude={"format"})
     if isinstance(section, (Coco, Folder, IHarmony4)):
-        root = Path(recipe.data)
-        if not root.is_dir():
+        root = as_path(recipe.data)
+        # Behind an address nothing is asked: every worker opens the source, and listing it tells what is missing.
+        if not is_remote(root) and not root.is_dir():
             raise SynthharmError(
                 f"data: {recipe.data!r} is not a folder; the root of a {section.format} source is"
             )

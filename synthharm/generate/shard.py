@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
-from dataclasses import dataclass
+import socket
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
+from synthharm.errors import SynthharmError
 from synthharm.files import sync_folders, write_atomically, write_synced
+from synthharm.generate.cache import fetch_index
 from synthharm.generate.dataset import Dataset
+from synthharm.generate.sample import library_versions
 from synthharm.generate.threads import one_thread
 from synthharm.generate.workshop import Maker, open_maker
 from synthharm.recipe import parse_recipe
 from synthharm.sources import Reject
+from synthharm.storage import as_path, is_remote, upload
 
-INDEX = "index"
+_AT_ONCE = 32 << 20  # bytes that are gathered before they are sent to a remote folder
+_ALONE = threading.Lock()  # a worker of several threads makes one shard after the other: makers are not shared
 
 
 @dataclass(frozen=True)
@@ -25,53 +34,129 @@ class Job:
     """One shard to make: everything a worker is told.
 
     Args:
-        folder: the dataset's.
+        folder: the dataset's, as a path or an address.
         recipe: the recipe as JSON.
-        sources: the digest of the sources' index.
+        cache: the folder of the sources' index, as a path or an address.
+        key: which index in it.
         shard: its number.
+        versions: of the libraries that the run began with.
     """
 
-    folder: Path
+    folder: str
     recipe: str
-    sources: str
+    cache: str
+    key: str
     shard: int
+    versions: Mapping[str, str]
 
 
-def make_shard(job: Job) -> int:
-    """Make one shard, and return its number. Doing it twice, or in two processes at once, gives the same files."""
-    dataset, recipe = Dataset(job.folder), parse_recipe(job.recipe)
-    maker, size = _maker(job.recipe, job.folder, job.sources), recipe.shard
-    staging = dataset.work / "staging" / f"{job.shard:05d}-{os.getpid()}"
-    staging.mkdir()  # not its parents: they are gone once the dataset is finished
-    records, rejects, paths = [], list[Reject](), dict[str, Path]()
+@dataclass(frozen=True)
+class ShardDone:
+    """What making a shard came to.
+
+    Args:
+        shard: its number.
+        samples: how many samples it has.
+        files: how many files were written for them.
+        bytes: how many bytes these have.
+        rejects: how often something was rejected, by reason.
+    """
+
+    shard: int
+    samples: int = 0
+    files: int = 0
+    bytes: int = 0
+    rejects: Mapping[str, int] = field(default_factory=dict)
+
+
+def make_shard(job: Job) -> ShardDone:
+    """Make one shard. Doing it twice, or in two processes at once, gives the same files.
+
+    Raises:
+        SynthharmError: this worker does not see the dataset's folder, or has other versions of the libraries.
+    """
+    dataset = Dataset(as_path(job.folder))
+    _check_worker(dataset, job)
+    with _ALONE, one_thread():
+        return _make(dataset, job)
+
+
+def _make(dataset: Dataset, job: Job) -> ShardDone:
+    recipe = parse_recipe(job.recipe)
+    maker, size = _maker(job.recipe, job.cache, job.key), recipe.shard
+    records, rejects = list[str](), list[Reject]()
+    outbox = _Outbox(dataset, job.shard)
     try:
-        with one_thread():
-            for made, rejected in maker.between(job.shard * size, min((job.shard + 1) * size, recipe.samples)):
-                rejects += rejected
-                for sample in made:
-                    records.append(sample.record)
-                    for path, data in sample.files.items():
-                        if path not in paths:  # real images are shared
-                            paths[path] = staging / str(len(paths))
-                            write_synced(paths[path], data)
-        _move_into_place(paths, job.folder)
+        for made, rejected in maker.between(job.shard * size, min((job.shard + 1) * size, recipe.samples)):
+            rejects += rejected
+            for sample in made:
+                records.append(sample.record.to_json())
+                for path, data in sample.files.items():
+                    outbox.add(path, data)
+        outbox.send()
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        outbox.close()
     write_atomically(dataset.rejects_file(job.shard), b"".join(msgspec.json.encode(r) + b"\n" for r in rejects))
-    write_atomically(dataset.records_file(job.shard), "".join(f"{r.to_json()}\n" for r in records).encode())
-    return job.shard
+    write_atomically(dataset.records_file(job.shard), "".join(f"{record}\n" for record in records).encode())
+    reasons = Counter(reject.reason for reject in rejects)
+    return ShardDone(job.shard, len(records), len(outbox.sizes), sum(outbox.sizes.values()), dict(reasons))
 
 
-def _move_into_place(paths: dict[str, Path], folder: Path) -> None:
-    folders = {(folder / path).parent for path in paths}
-    for parent in folders:
-        parent.mkdir(parents=True, exist_ok=True)
-    for path, staged in paths.items():
-        staged.replace(folder / path)
-    sync_folders(folders)
+class _Outbox:
+    """Files on their way into a dataset's folder, where each appears whole."""
+
+    def __init__(self, dataset: Dataset, shard: int) -> None:
+        self.folder = dataset.folder
+        self.sizes: dict[str, int] = {}  # of all files by path; real images are shared by samples
+        self.waiting: dict[str, bytes] = {}  # for a remote folder
+        self.staged: dict[str, Path] = {}  # for a local one
+        self.staging = dataset.work / "staging" / f"{shard:05d}-{secrets.token_hex(8)}"
+        if not is_remote(self.folder):
+            self.staging.mkdir()  # not its parents: they are gone once the dataset is finished
+
+    def add(self, path: str, data: bytes) -> None:
+        if path in self.sizes:
+            return
+        self.sizes[path] = len(data)
+        if is_remote(self.folder):
+            self.waiting[path] = data
+            if sum(map(len, self.waiting.values())) > _AT_ONCE:
+                self.send()
+            return
+        self.staged[path] = self.staging / str(len(self.staged))
+        write_synced(self.staged[path], data)
+
+    def send(self) -> None:
+        """Give all files their places."""
+        if self.waiting:
+            upload(self.waiting, self.folder)
+            self.waiting.clear()
+        parents = {(self.folder / path).parent for path in self.staged}
+        for parent in parents:
+            parent.mkdir(parents=True, exist_ok=True)
+        for path, staged in self.staged.items():
+            staged.replace(self.folder / path)
+        sync_folders(parents)
+        self.staged.clear()
+
+    def close(self) -> None:
+        if not is_remote(self.folder):
+            shutil.rmtree(self.staging, ignore_errors=True)
+
+
+def _check_worker(dataset: Dataset, job: Job) -> None:
+    here = library_versions()
+    if other := [name for name in sorted({*here, *job.versions}) if here.get(name) != job.versions.get(name)]:
+        listed = "; ".join(f"{name}: {here.get(name)} here, {job.versions.get(name)} there" for name in other)
+        raise SynthharmError(f"worker on {socket.gethostname()}: has other libraries than the run: {listed}")
+    if not dataset.begun:
+        raise SynthharmError(
+            f"output: {job.folder} is not there for the worker on {socket.gethostname()}; "
+            "accepted is a folder that all workers share, or an address such as s3://bucket/folder"
+        )
 
 
 @lru_cache(maxsize=1)
-def _maker(recipe: str, folder: Path, sources: str) -> Maker:
-    """What this process makes samples with; made anew for another recipe, folder or state of the sources."""
-    return open_maker(parse_recipe(recipe), Dataset(folder).work / INDEX)
+def _maker(recipe: str, cache: str, key: str) -> Maker:
+    """What this process makes samples with; made anew for another recipe or other sources."""
+    return open_maker(parse_recipe(recipe), fetch_index(as_path(cache), key))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from synthharm.generate.dataset import Dataset
+from synthharm.generate.running.stopping import start_workers
 from synthharm.recipe import AnyRecipe, Recipe
-from synthharm.sources import Reject
+from synthharm.sources import Index, Reject
 
 
 class Written(Protocol):
     """What is kept of a sample as one line."""
+
+    @property
+    def files(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is said of its files, by role: path, sha256 and bytes."""
+        ...
 
     def to_json(self) -> str:
         """The line."""
@@ -52,6 +58,11 @@ class AnyPlan(Protocol):
         """Of the sources."""
         ...
 
+    @property
+    def index(self) -> Index:
+        """The regions that the recipe selects."""
+        ...
+
 
 def make_plan(recipe: AnyRecipe, folder: Path, jobs: int) -> AnyPlan:
     """List a recipe's sources, write what is found into a folder, and open the plan on it."""
@@ -61,7 +72,20 @@ def make_plan(recipe: AnyRecipe, folder: Path, jobs: int) -> AnyPlan:
         return Plan.make(recipe, folder)
     from synthharm.generate.splicing.plan import SplicingPlan
 
+    if jobs > 1:
+        start_workers(jobs)
     return SplicingPlan.make(recipe, folder, jobs)
+
+
+def open_plan(recipe: AnyRecipe, folder: Path) -> AnyPlan:
+    """Open a plan that was written into a folder before."""
+    if isinstance(recipe, Recipe):
+        from synthharm.generate.plan import Plan
+
+        return Plan.open(recipe, folder)
+    from synthharm.generate.splicing.plan import SplicingPlan
+
+    return SplicingPlan.open(recipe, folder)
 
 
 def open_maker(recipe: AnyRecipe, folder: Path) -> Maker:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,9 +54,10 @@ def import_checkpoint(path: str | Path) -> Harmonizer:
         SynthharmError: the file cannot be read, holds something else, or has other keys or shapes; all of those
             are listed.
     """
+    found = _read(Path(path))
     harmonizer = Harmonizer()
     names = published_names(harmonizer)
-    weights = _without_prefix(_read(Path(path)), names)
+    weights = _without_prefix(found, names)
     missing = [name for name in names if name not in weights]
     unknown = [name for name in weights if name not in names]
     if missing or unknown:
@@ -93,13 +95,31 @@ def published_names(harmonizer: Harmonizer) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise SynthharmError(f"{path}: cannot be read as a checkpoint: {error}") from error
+        _check_packing(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of how old a file is; what is wrong with one is an error
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged data makes an unpickler stumble in any way
+        detail = str(error).partition("\n")[0]
+        if "weights_only" in detail:  # torch advises to load it all the same
+            detail = (
+                "it holds other objects than tensors, which are not loaded, for loading them can run any program"
+            )
+        raise SynthharmError(f"{path}: cannot be read as a checkpoint: {detail}") from error
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         held = f"a dictionary with {', '.join(map(str, found))}" if isinstance(found, Mapping) else type(found)
         raise SynthharmError(f"{path}: holds {held}; a dictionary of tensors by name is accepted")
     return {str(name): value for name, value in found.items()}
+
+
+def _check_packing(path: Path) -> None:
+    """Refuse an archive that is packed: torch.save packs none, and few bytes can stand for very many."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > member.compress_size:
+                raise ValueError(f"{member.filename} is packed; accepted are members stored as they are")
 
 
 def _without_prefix(weights: dict[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
@@ -268,8 +269,9 @@ class Harmonizer(nn.Module):
         """
         folder = Path(path_or_hub_id)
         folder = folder if folder.is_dir() else _download(str(path_or_hub_id))
-        harmonizer = cls(_read_config(folder / CONFIG))
-        load_weights(harmonizer, _read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+        config, weights = _read_config(folder / CONFIG), _read_weights(folder / WEIGHTS)
+        harmonizer = _made(config, weights, folder)
+        load_weights(harmonizer, weights, str(folder / WEIGHTS))
         return harmonizer.eval()
 
 
@@ -277,8 +279,14 @@ def load_weights(harmonizer: Harmonizer, weights: Mapping[str, Tensor], where: s
     """Put weights into a network that has exactly these, in its own type.
 
     Raises:
-        SynthharmError: keys that are missing, unknown or of another shape; all of them are listed.
+        SynthharmError: keys that are missing, unknown, or no plain real tensor of their shape; all of them are
+            listed.
     """
+    _check_weights(harmonizer, weights, where)
+    harmonizer.load_state_dict(weights)
+
+
+def _check_weights(harmonizer: Harmonizer, weights: Mapping[str, Tensor], where: str) -> None:
     own = harmonizer.state_dict()
     wrong = [f"{name} is missing" for name in own if name not in weights]
     wrong += [f"{name} is unknown" for name in weights if name not in own]
@@ -287,12 +295,32 @@ def load_weights(harmonizer: Harmonizer, weights: Mapping[str, Tensor], where: s
         for name in own
         if name in weights and weights[name].shape != own[name].shape
     ]
+    wrong += [f"{n} is no plain real tensor" for n in own if n in weights and not _is_plain(weights[n])]
     if wrong:
         raise SynthharmError(
             f"{where}: does not fit a harmonizer with the encoder {harmonizer.config.encoder} and the filters "
             f"{', '.join(harmonizer.config.filters)}: {'; '.join(wrong)}"
         )
-    harmonizer.load_state_dict(weights)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    strange = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex()
+    return not strange and tensor.device.type != "meta"
+
+
+def _made(config: HarmonizerConfig, weights: Mapping[str, Tensor], folder: Path) -> Harmonizer:
+    """The network of a configuration, once it is known to be one of these weights: it may ask for any memory."""
+    planned = None
+    with suppress(Exception), torch.device("meta"):  # what is wrong with a configuration is told below
+        planned = Harmonizer(config)
+    if planned is not None:
+        _check_weights(planned, weights, str(folder / WEIGHTS))
+    try:
+        return Harmonizer(config)
+    except SynthharmError:
+        raise
+    except Exception as error:  # encoders refuse settings in as many ways as there are encoders
+        raise SynthharmError(f"{folder / CONFIG}: no network can be made of it: {error}") from error
 
 
 def _encoder(config: HarmonizerConfig) -> Any:
@@ -366,5 +394,5 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
     try:
         return load(path.read_bytes())
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, LookupError, ValueError, RuntimeError) as error:  # types that torch lacks
         raise SynthharmError(f"{path}: the weights of a harmonizer cannot be read: {error}") from error

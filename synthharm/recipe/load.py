@@ -17,6 +17,7 @@ from synthharm.recipe.recipe import Recipe
 from synthharm.recipe.section import Section
 from synthharm.recipe.sources import HuggingFace
 from synthharm.recipe.splicing import SplicingRecipe
+from synthharm.storage import is_address
 from synthharm.yamlfile import Document, parse_override, parse_yaml
 
 AnyRecipe = Recipe | SplicingRecipe
@@ -129,7 +130,12 @@ def _folder(document: Document, keys: Sequence[str]) -> Path:
 
 
 def locate_data(data: str, source: Section, document: Document, keys: Sequence[str]) -> str:
-    """The data root at `keys` as an absolute path; what is not there may name a Hugging Face dataset."""
+    """The data root at `keys` as an absolute path.
+
+    An address stays as it is, and what is not there may name a Hugging Face dataset.
+    """
+    if is_address(data):
+        return data
     path = os.path.abspath(_folder(document, keys) / data)
     if isinstance(source, HuggingFace) and not os.path.exists(path):
         return data

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -16,11 +19,14 @@ from numpy.typing import NDArray
 from synthharm.errors import SynthharmError, Unusable
 from synthharm.imagefile import MAX_PIXELS
 from synthharm.sources.entries import Entry, Photo, PhotoEntry, RegionEntry, Reject
+from synthharm.sources.listing import file_stamp, file_stamps, signature_of
 from synthharm.sources.measure import measure_file, measure_regions, reject
 from synthharm.sources.photo import check_folder, read_file, read_photo
 from synthharm.sources.segmentation import area, rasterize
+from synthharm.storage import as_path, is_address, is_remote, storage_errors
 
 Id = int | str
+_PIECE = 1 << 24  # bytes of a remote file that are copied at a time
 
 
 class _File(msgspec.Struct):
@@ -83,7 +89,7 @@ class CocoSource:
 
     Args:
         data: the root; photos are named by their paths from it.
-        annotations: the instances file, by its path from the root or an absolute one.
+        annotations: the instances file, by its path from the root, an absolute one or an address.
         images: the folder of the photos within the root.
         crowds: whether regions that stand for a crowd of objects are listed too.
         max_pixels: the most pixels a photo may have.
@@ -104,8 +110,8 @@ class CocoSource:
         Raises:
             SynthharmError: the file is missing, not JSON, or not an instances file.
         """
-        file = _load(Path(self.data) / self.annotations)
-        tables = _Tables.of(file, str(Path(self.data) / self.annotations))
+        file = _load(self._annotations)
+        tables = _Tables.of(file, str(self._annotations))
         photos, rejects = _photos(self, file, tables)
         yield from rejects
         owners, rejects = _owners(file, photos)
@@ -114,7 +120,7 @@ class CocoSource:
 
     def read_photo(self, photo: PhotoEntry) -> Photo:
         """Decode a photo. Raises Unusable."""
-        return read_photo(read_file(Path(self.data), photo.key), photo, self.max_pixels)
+        return read_photo(read_file(as_path(self.data), photo.key), photo, self.max_pixels)
 
     def read_mask(self, photo: PhotoEntry, region: RegionEntry, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Draw a region, uint8 (H, W) of `size`. Raises Unusable, also for a photo of another size than listed."""
@@ -123,6 +129,27 @@ class CocoSource:
             detail = f"annotated on {photo.width} x {photo.height} pixels; the photo has {size[1]} x {size[0]}"
             raise Unusable(name, "mask size", detail)
         return rasterize(region.mask, size, name)
+
+    def stamps(self) -> Mapping[str, str]:
+        """See `Source`."""
+        return file_stamps(as_path(self.data), self.images)
+
+    def stamp(self, photo: PhotoEntry) -> str | None:
+        """See `Source`."""
+        return file_stamp(as_path(self.data), photo.key)
+
+    def found_mask(self, region: RegionEntry) -> bool:
+        """Masks are drawn, and no files."""
+        return False
+
+    def signature(self, measure: bool) -> str:
+        """See `Source`."""
+        return signature_of(self, [self._annotations], [self.stamps()], measure)
+
+    @property
+    def _annotations(self) -> Path:
+        own = is_address(self.annotations) or Path(self.annotations).is_absolute()
+        return as_path(self.annotations) if own else as_path(self.data) / self.annotations
 
     def _list(
         self, file: _File, photos: list[PhotoEntry], owners: NDArray[np.int64], tables: _Tables, measure: bool
@@ -140,7 +167,7 @@ class CocoSource:
             unknown_size = photo.width is None
             if measure and unknown_size:
                 try:
-                    photo = measure_file(photo, Path(self.data), self.max_pixels)
+                    photo = measure_file(photo, as_path(self.data), self.max_pixels)
                 except Unusable as error:
                     yield reject(error)
                     continue
@@ -210,8 +237,14 @@ class _Tables:
 def _load(path: Path) -> _File:
     try:
         # Mapped and not read: a file of a gigabyte costs address space, and its pieces are views of it.
-        with path.open("rb") as file:
-            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if is_remote(path):
+            with storage_errors(), tempfile.TemporaryFile() as copy, path.open("rb") as file:
+                shutil.copyfileobj(file, copy, _PIECE)
+                copy.flush()
+                text = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ)
+        else:
+            with path.open("rb") as file:
+                text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return msgspec.json.decode(memoryview(text), type=_File)
     except (OSError, ValueError, RecursionError) as error:
         raise SynthharmError(f"coco: {path} is not a readable instances file: {error}") from error
@@ -222,10 +255,11 @@ def _photos(source: CocoSource, file: _File, tables: _Tables) -> tuple[dict[Id, 
     photos: dict[Id, PhotoEntry] = {}
     keys: set[str] = set()
     rejects = []
+    is_there = _presence(source)
     for place, raw in enumerate(file.images):
         try:
             entry = msgspec.json.decode(raw, type=_Image)
-            key = _key(source, entry)
+            key = _key(source, entry, is_there)
         except ValueError as error:
             rejects.append(Reject(_name("image", raw, place), "bad entry", str(error)))
             continue
@@ -257,7 +291,7 @@ def _owners(file: _File, photos: dict[Id, PhotoEntry]) -> tuple[NDArray[np.int64
     return owners, rejects
 
 
-def _key(source: CocoSource, entry: _Image) -> str:
+def _key(source: CocoSource, entry: _Image, is_there: Callable[[PurePosixPath], bool]) -> str:
     sides = (entry.width, entry.height)
     if sides != (None, None) and not all(side is not None and 0 < side < 2**31 for side in sides):
         raise ValueError(f"width {entry.width} and height {entry.height}; accepted are 1 to {2**31 - 1} pixels")
@@ -268,9 +302,18 @@ def _key(source: CocoSource, entry: _Image) -> str:
     if not parts:
         raise ValueError("neither file_name nor coco_url says where the photo is")
     nested = images.joinpath(*parts[-2:])
-    if len(parts) > 2 and os.path.isfile(Path(source.data) / nested):
+    if len(parts) > 2 and is_there(nested):
         return nested.as_posix()
     return (images / parts[-1]).as_posix()
+
+
+def _presence(source: CocoSource) -> Callable[[PurePosixPath], bool]:
+    """What tells whether a photo's file is there; of a remote folder one listing, made when it is first asked."""
+    root = as_path(source.data)
+    if not is_remote(root):
+        return lambda path: os.path.isfile(root / path)
+    listed = cache(source.stamps)
+    return lambda path: path.as_posix() in listed()
 
 
 def _attribution(entry: _Image) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -103,4 +103,27 @@ class Source(Protocol):
 
     def read_mask(self, photo: PhotoEntry, region: RegionEntry, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Decode a region's mask, uint8 (H, W), 0..255, of exactly `size` = (H, W). Raises Unusable."""
+        ...
+
+    def stamps(self) -> Mapping[str, str] | None:
+        """By photo key, what tells cheaply whether the file is still the one that was there.
+
+        That is size and time of change, or the service's mark. None where nothing does.
+        """
+        ...
+
+    def stamp(self, photo: PhotoEntry) -> str | None:
+        """One photo's stamp as it is now; None where its file is not there."""
+        ...
+
+    def found_mask(self, region: RegionEntry) -> bool:
+        """Whether listing found the region's mask as a file, so that it was there."""
+        ...
+
+    def signature(self, measure: bool) -> str | None:
+        """sha256 in hex of all that a listing depends on; None where it cannot be told cheaply.
+
+        That is the content of annotations and lists, and the names and stamps of files that are looked at. The
+        stamps of all photos belong to it, for an index keeps them.
+        """
         ...

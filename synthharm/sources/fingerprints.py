@@ -18,6 +18,7 @@ from synthharm.files import atomic_file
 from synthharm.sources.entries import Reject, Source
 from synthharm.sources.index import Index
 from synthharm.sources.measure import reject
+from synthharm.sources.reading import read_listed
 
 _CHUNK = 64  # photos that a worker is given at a time
 _TYPES = {"sha256": "S64", "phash": "<u8", "mirrored": "<u8", "usable": "|b1", "sizes": "<i4"}
@@ -167,7 +168,7 @@ def _fingerprint(source: Source, index: Index, numbers: range) -> list[_Found | 
     found: list[_Found | Reject] = []
     for number in numbers:
         try:
-            photo = source.read_photo(index.photo(number))
+            photo = read_listed(source, index, number)
         except Unusable as error:
             found.append(reject(error))
         else:

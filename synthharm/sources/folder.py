@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,8 +16,10 @@ from synthharm.errors import SynthharmError
 from synthharm.imagefile import EXTENSIONS, MAX_PIXELS
 from synthharm.masks import check_mask, decode_mask
 from synthharm.sources.entries import Entry, Photo, PhotoEntry, RegionEntry, Reject
+from synthharm.sources.listing import file_stamp, file_stamps, remote_files, signature_of
 from synthharm.sources.measure import list_files
 from synthharm.sources.photo import check_folder, read_file, read_photo
+from synthharm.storage import as_path, is_remote
 
 
 @dataclass(frozen=True)
@@ -105,21 +107,42 @@ class FolderSource:
 
     def entries(self, measure: bool) -> Iterator[Entry]:
         """List photos by path, each with its masks by id. Raises SynthharmError where a folder is missing."""
-        return list_files(self, Path(self.data), self._pairs(), measure, self.max_pixels)
+        return list_files(self, as_path(self.data), self._pairs(), measure, self.max_pixels)
 
     def read_photo(self, photo: PhotoEntry) -> Photo:
         """Decode a photo. Raises Unusable."""
-        return read_photo(read_file(Path(self.data), photo.key), photo, self.max_pixels)
+        return read_photo(read_file(as_path(self.data), photo.key), photo, self.max_pixels)
 
     def read_mask(self, photo: PhotoEntry, region: RegionEntry, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Decode a mask, uint8 (H, W) of `size`. Raises Unusable."""
-        mask = decode_mask(read_file(Path(self.data), region.mask), region.mask, max_pixels=self.max_pixels)
+        mask = decode_mask(read_file(as_path(self.data), region.mask), region.mask, max_pixels=self.max_pixels)
         check_mask(mask, size, region.mask)
         return mask
 
+    def stamps(self) -> Mapping[str, str]:
+        """See `Source`."""
+        return file_stamps(as_path(self.data), self.images)
+
+    def stamp(self, photo: PhotoEntry) -> str | None:
+        """See `Source`."""
+        return file_stamp(as_path(self.data), photo.key)
+
+    def found_mask(self, region: RegionEntry) -> bool:
+        """A mask was found by its name; one that is a link may have led nowhere then."""
+        root = as_path(self.data)
+        return is_remote(root) or not os.path.islink(root / region.mask)
+
+    def signature(self, measure: bool) -> str:
+        """See `Source`: photos and masks are listed by walking."""
+        root = as_path(self.data)
+        folders = [self.images] if self._shared else [self.images, self.masks]
+        links = [] if is_remote(root) else [_walk(root, folder)[1] for folder in folders]
+        more = [measure, [[reject.name for reject in found] for found in links]]
+        return signature_of(self, [], [file_stamps(root, folder) for folder in folders], more)
+
     def _pairs(self) -> Iterator[tuple[PhotoEntry, list[tuple[str, str]]] | Reject]:
-        images, rejects = _walk(Path(self.data), self.images)
-        masks, more = (images, []) if self._shared else _walk(Path(self.data), self.masks)
+        images, rejects = _walk(as_path(self.data), self.images)
+        masks, more = (images, []) if self._shared else _walk(as_path(self.data), self.masks)
         if not self._shared and PurePosixPath(self.masks).is_relative_to(self.images):
             images = sorted(set(images) - set(masks))
         elif not self._shared:
@@ -189,6 +212,8 @@ def _place(key: str, folder: str) -> tuple[str, str]:
 
 def _walk(root: Path, folder: str) -> tuple[list[str], list[Reject]]:
     """The image files below a folder, by path from the root in code-point order."""
+    if is_remote(root):
+        return _walk_remote(root, folder)
     if not (root / folder).is_dir():
         raise SynthharmError(f"folder: {root / folder} is not a folder")
     keys, rejects = [], []
@@ -212,6 +237,21 @@ def _walk(root: Path, folder: str) -> tuple[list[str], list[Reject]]:
             else:
                 rejects.append(Reject(_printable(key), "bad entry", "a file name that is not valid Unicode"))
     return sorted(keys), sorted(rejects, key=lambda one: one.name)
+
+
+def _walk_remote(root: Path, folder: str) -> tuple[list[str], list[Reject]]:
+    keys, rejects, place = [], [], PurePosixPath(folder)
+    found = [key for key, _ in remote_files(root, folder)]
+    if not found:
+        raise SynthharmError(f"folder: {root / folder} is not a folder")
+    for key in found:
+        path = PurePosixPath(key)
+        hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
+        if path.as_posix() != key or ".." in path.parts:
+            rejects.append(Reject(key, "bad entry", "a name that is no path"))
+        elif not hidden and path.suffix.lower() in EXTENSIONS:
+            keys.append(key)
+    return sorted(keys), rejects
 
 
 def _printable(key: str) -> str:

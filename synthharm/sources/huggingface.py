@@ -100,6 +100,22 @@ class HuggingFaceSource:
         check_mask(mask, size, name)
         return mask
 
+    def stamps(self) -> None:
+        """Nothing tells of rows whether they are still the same."""
+        return
+
+    def stamp(self, photo: PhotoEntry) -> str | None:
+        """See `stamps`."""
+        return None
+
+    def found_mask(self, region: RegionEntry) -> bool:
+        """Masks are rows, and no files."""
+        return False
+
+    def signature(self, measure: bool) -> str | None:
+        """A dataset of the hub may change, and what was loaded of it says nothing of that."""
+        return None
+
     def _heads(self, rows: Any) -> Iterator[tuple[int, bool, bool, str | None]]:
         """Of each row: its number, whether it has a photo and a mask, and its category."""
         label: Any = rows.features[self.category] if self.category else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthharm.errors import SynthharmError
+from synthharm.files import file_names
 from synthharm.imagefile import MAX_PIXELS
 from synthharm.masks import check_mask, decode_mask
 from synthharm.sources.entries import Entry, Photo, PhotoEntry, RegionEntry, Reject
+from synthharm.sources.listing import file_stamp, file_stamps, signature_of
 from synthharm.sources.measure import list_files
 from synthharm.sources.photo import read_file, read_photo
+from synthharm.storage import as_path, is_remote, storage_errors
 
 SPLITS = ("train", "test")
 
@@ -47,21 +50,44 @@ class IHarmony4Source:
 
     def entries(self, measure: bool) -> Iterator[Entry]:
         """List photos in their lists' order, subsets by name. Raises SynthharmError where a list is missing."""
-        pairs = (pair for subset in self._subsets() for pair in self._pairs(subset))
-        return list_files(self, Path(self.data), pairs, measure, self.max_pixels)
+        with storage_errors():
+            pairs = (pair for subset in self._subsets() for pair in self._pairs(subset))
+            yield from list_files(self, as_path(self.data), pairs, measure, self.max_pixels)
 
     def read_photo(self, photo: PhotoEntry) -> Photo:
         """Decode a photo. Raises Unusable."""
-        return read_photo(read_file(Path(self.data), photo.key), photo, self.max_pixels)
+        return read_photo(read_file(as_path(self.data), photo.key), photo, self.max_pixels)
 
     def read_mask(self, photo: PhotoEntry, region: RegionEntry, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Decode a mask, uint8 (H, W) of `size`. Raises Unusable."""
-        mask = decode_mask(read_file(Path(self.data), region.mask), region.mask, max_pixels=self.max_pixels)
+        mask = decode_mask(read_file(as_path(self.data), region.mask), region.mask, max_pixels=self.max_pixels)
         check_mask(mask, size, region.mask)
         return mask
 
+    def stamps(self) -> Mapping[str, str]:
+        """See `Source`."""
+        root, found = as_path(self.data), dict[str, str]()
+        for subset in self._subsets():
+            found |= file_stamps(root, f"{subset}/real_images")
+        return found
+
+    def stamp(self, photo: PhotoEntry) -> str | None:
+        """See `Source`."""
+        return file_stamp(as_path(self.data), photo.key)
+
+    def found_mask(self, region: RegionEntry) -> bool:
+        """Masks follow from the lists, and may never have been there."""
+        return False
+
+    def signature(self, measure: bool) -> str:
+        """See `Source`: lists are read, and masks only to measure them."""
+        root, subsets = as_path(self.data), self._subsets()
+        lists = [root / subset / f"{subset}_{split}.txt" for subset in subsets for split in SPLITS]
+        folders = [f"{subset}/{name}" for subset in subsets for name in ("real_images", "masks")[: 1 + measure]]
+        return signature_of(self, lists, [file_stamps(root, folder) for folder in folders], [measure, subsets])
+
     def _subsets(self) -> list[str]:
-        root = Path(self.data)
+        root = as_path(self.data)
         if not root.is_dir():
             raise SynthharmError(f"iHarmony4: {root} is not a folder")
         found = sorted(
@@ -78,7 +104,7 @@ class IHarmony4Source:
         return wanted
 
     def _pairs(self, subset: str) -> Iterator[tuple[PhotoEntry, list[tuple[str, str]]] | Reject]:
-        files = _real_images(Path(self.data) / subset / "real_images")
+        files = _real_images(as_path(self.data) / subset / "real_images")
         seen_in_train: set[str] = set()
         for split in SPLITS:
             wanted = self.split in (split, "all")
@@ -103,7 +129,7 @@ class IHarmony4Source:
         self, subset: str, split: str, required: bool
     ) -> tuple[dict[str, dict[str, None]], list[Reject]]:
         """The foregrounds of each image in a list, both in its order (dicts serve as ordered sets)."""
-        path = Path(self.data) / subset / f"{subset}_{split}.txt"
+        path = as_path(self.data) / subset / f"{subset}_{split}.txt"
         try:
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError as error:
@@ -127,7 +153,10 @@ class IHarmony4Source:
 
 def _real_images(folder: Path) -> dict[str, str]:
     """File names by stem; where a stem has several, .jpg goes before the rest in their order."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if is_remote(folder):
+        names = sorted(file_names(folder))
+    else:
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     files: dict[str, str] = {}
     for name in sorted(names, key=lambda name: not name.endswith(".jpg")):
         files.setdefault(name.rpartition(".")[0], name)

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from synthharm.errors import SynthharmError, Unusable
-from synthharm.masks import binarize, check_mask
-from synthharm.sources.entries import Photo, PhotoEntry, RegionEntry, Reject, Source
-from synthharm.sources.measure import of_region
+from synthharm.errors import SynthharmError
+from synthharm.sources.entries import PhotoEntry, RegionEntry, Reject, Source
 
-_PHOTOS, _REGIONS, _REJECTS, _SUMMARY = "photos.arrow", "regions.arrow", "rejects.jsonl", "index.json"
+_PHOTOS, _REGIONS, _STAMPS = "photos.arrow", "regions.arrow", "stamps.arrow"
+_REJECTS, _SUMMARY = "rejects.jsonl", "index.json"
+_FILES = (_PHOTOS, _REGIONS, _STAMPS, _REJECTS, _SUMMARY)
 _BATCH = 4096
 _LONGEST_SIDE = 2**31 - 1
 
@@ -95,6 +96,7 @@ class Index:
         regions: how many regions.
         excluded: how many regions the selection left out, by what it was ("category", "area share", "side").
         digest: sha256 in hex over all kept entries: the same wherever and whenever the same listing is made.
+        stamped: sha256 in hex over the stamps of its photos, which are no part of `digest`.
     """
 
     path: Path
@@ -102,8 +104,10 @@ class Index:
     regions: int
     excluded: dict[str, int]
     digest: str
+    stamped: str
     _photos: Any = field(repr=False, compare=False)
     _regions: Any = field(repr=False, compare=False)
+    _stamps: Any = field(repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path) -> Index:
@@ -113,10 +117,11 @@ class Index:
         path = Path(path)
         try:
             summary = msgspec.json.decode((path / _SUMMARY).read_bytes(), type=_Summary)
-            tables = [pa.ipc.open_file(pa.memory_map(str(path / name))) for name in (_PHOTOS, _REGIONS)]
+            names = (_PHOTOS, _REGIONS, _STAMPS)
+            tables = [pa.ipc.open_file(pa.memory_map(str(path / name))) for name in names]
         except (OSError, ValueError) as error:
             raise SynthharmError(f"index: {path} holds no finished index: {error}") from error
-        return cls(path, summary.photos, summary.regions, summary.excluded, summary.digest, *tables)
+        return cls(path, *msgspec.structs.astuple(summary), *tables)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Index.open, (self.path,)
@@ -128,6 +133,15 @@ class Index:
     def region(self, number: int) -> RegionEntry:
         """Region `number`, whose `photo` is a number of this index. Raises IndexError."""
         return RegionEntry(**_row(self._regions, number, self.regions, "region"))
+
+    def keys(self) -> Iterator[str]:
+        """The keys of all photos, by number."""
+        for number in range(self._photos.num_record_batches):
+            yield from self._photos.get_batch(number).column("key").to_pylist()
+
+    def stamp(self, number: int) -> str:
+        """What told photo `number`'s file when it was listed; empty where it was not there or nothing tells it."""
+        return str(_row(self._stamps, number, self.photos, "photo")["stamp"])
 
     def regions_of(self, category: str | None) -> NDArray[np.int64]:
         """The numbers of all regions of a category, or of those that have none."""
@@ -150,10 +164,27 @@ class Index:
         ]
         return np.concatenate([np.empty(0, np.int64), *columns])
 
-    def categories(self) -> list[str | None]:
-        """The category of each region."""
-        batches = map(self._regions.get_batch, range(self._regions.num_record_batches))
-        return [name for batch in batches for name in batch.column("category").to_pylist()]
+    def categories(self) -> list[str]:
+        """The names of the categories that regions are of, sorted; "" where some are of none."""
+        import pyarrow.compute as pc
+
+        found: set[str] = set()
+        for number in range(self._regions.num_record_batches):
+            found.update(
+                name or "" for name in pc.unique(self._regions.get_batch(number).column("category")).to_pylist()
+            )
+        return sorted(found)
+
+    def category_places(self) -> NDArray[np.int32]:
+        """(regions,) the place of each region's category in `categories()`."""
+        names = self.categories()
+        places = {name: place for place, name in enumerate(names)}
+        found = [np.empty(0, np.int32)]
+        for number in range(self._regions.num_record_batches):
+            column = self._regions.get_batch(number).column("category").fill_null("").dictionary_encode()
+            listed = np.array([places[name] for name in column.dictionary.to_pylist()], np.int32)
+            found.append(listed[column.indices.to_numpy(zero_copy_only=False)])
+        return np.concatenate(found)
 
     @property
     def rejects(self) -> list[Reject]:
@@ -167,6 +198,12 @@ class _Summary(msgspec.Struct):
     regions: int
     excluded: dict[str, int]
     digest: str
+    stamped: str
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    stamp: str
 
 
 def build_index(source: Source, path: Path, *, select: Select, measure: bool = False) -> Index:
@@ -191,6 +228,9 @@ def build_index(source: Source, path: Path, *, select: Select, measure: bool = F
         ...     def entries(self, measure):
         ...         yield PhotoEntry("a.jpg")
         ...         yield RegionEntry(0, "1", "a.png", "dog")
+        ...
+        ...     def stamps(self):
+        ...         return None
         >>> with TemporaryDirectory() as folder:
         ...     index = build_index(OnePhoto(), Path(folder), select=Select())
         ...     index.photos, index.regions, index.region(0).category
@@ -200,7 +240,7 @@ def build_index(source: Source, path: Path, *, select: Select, measure: bool = F
     path.mkdir(parents=True, exist_ok=True)
     (path / _SUMMARY).unlink(missing_ok=True)  # from here until it is written again, no finished index is here
     # Written beside and moved into place: an older index that is still mapped somewhere stays whole.
-    parts = {name: path / f"{name}.{os.getpid()}.part" for name in (_PHOTOS, _REGIONS, _REJECTS, _SUMMARY)}
+    parts = {name: path / f"{name}.{os.getpid()}.part" for name in _FILES}
     try:
         summary = _write(source, select, measure or select.needs_measure, parts)
         parts[_SUMMARY].write_bytes(msgspec.json.encode(summary))
@@ -212,26 +252,10 @@ def build_index(source: Source, path: Path, *, select: Select, measure: bool = F
     return Index.open(path)
 
 
-def load_region(source: Source, index: Index, number: int, *, soft: bool) -> tuple[Photo, NDArray[np.uint8]]:
-    """Read a region's photo, and its mask as uint8 (H, W): 0 or 255, or 0..255 where `soft`.
-
-    Raises:
-        Unusable: under the photo's key, with the region's id in the detail, whatever is wrong with either.
-    """
-    region = index.region(number)
-    entry = index.photo(region.photo)
-    try:
-        photo = source.read_photo(entry)
-        size = photo.pixels.shape[:2]
-        mask = source.read_mask(entry, region, size)
-        check_mask(mask, size, entry.key)
-    except Unusable as error:
-        raise of_region(error, entry, region) from error
-    return photo, mask if soft else binarize(mask)
-
-
 def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]) -> _Summary:
-    digest = hashlib.sha256()
+    digest, stamped = hashlib.sha256(), hashlib.sha256()
+    # Before anything is looked at: what changes while it is listed is then found changed.
+    known = source.stamps() or {}
     excluded: Counter[str] = Counter()
     categories: set[str] = set()
     current: PhotoEntry | None = None
@@ -239,6 +263,7 @@ def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]
     with (
         _Table(parts[_PHOTOS], PhotoEntry) as photos,
         _Table(parts[_REGIONS], RegionEntry) as regions,
+        _Table(parts[_STAMPS], _Stamp) as stamps,
         parts[_REJECTS].open("wb") as rejects,
     ):
         for entry in source.entries(measure):
@@ -257,11 +282,13 @@ def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]
                     continue
                 if not current_is_kept:
                     digest.update(photos.add(current))
+                    stamped.update(stamps.add(_Stamp(known.get(current.key, ""))))
                     current_is_kept = True
                 number = photos.rows - 1
                 digest.update(regions.add(entry if entry.photo == number else replace(entry, photo=number)))
     _check_categories(select, categories)
-    return _Summary(photos.rows, regions.rows, dict(sorted(excluded.items())), digest.hexdigest())
+    left_out = dict(sorted(excluded.items()))
+    return _Summary(photos.rows, regions.rows, left_out, digest.hexdigest(), stamped.hexdigest())
 
 
 def _check_categories(select: Select, known: set[str]) -> None:
@@ -275,7 +302,7 @@ def _check_categories(select: Select, known: set[str]) -> None:
 class _Table:
     """An Arrow file that is written row by row, a batch at a time."""
 
-    def __init__(self, path: Path, kind: type[PhotoEntry] | type[RegionEntry]) -> None:
+    def __init__(self, path: Path, kind: type[PhotoEntry] | type[RegionEntry] | type[_Stamp]) -> None:
         import pyarrow as pa
 
         text, number = pa.string(), pa.int64()
@@ -294,7 +321,7 @@ class _Table:
         finally:
             self._writer.close()
 
-    def add(self, entry: PhotoEntry | RegionEntry) -> bytes:
+    def add(self, entry: PhotoEntry | RegionEntry | _Stamp) -> bytes:
         """Append a row, and return what the digest takes of it."""
         self._pending.append(dict(vars(entry)))
         self.rows += 1

@@ -14,7 +14,7 @@ from synthharm.errors import Unusable
 from synthharm.imagefile import image_size
 from synthharm.masks import THRESHOLD, check_mask
 from synthharm.sources.entries import Entry, PhotoEntry, RegionEntry, Reject
-from synthharm.sources.photo import resolve_file
+from synthharm.sources.photo import open_head
 
 
 class MaskReader(Protocol):
@@ -40,12 +40,8 @@ def measure_photo(photo: PhotoEntry, file: IO[bytes], max_pixels: int) -> PhotoE
 
 def measure_file(photo: PhotoEntry, root: Path, max_pixels: int) -> PhotoEntry:
     """The entry with the size its file below `root` has once upright. Raises Unusable."""
-    path = resolve_file(root, photo.key)
-    try:
-        with path.open("rb") as file:
-            return measure_photo(photo, file, max_pixels)
-    except OSError as error:
-        raise Unusable(photo.key, "missing", f"cannot be read: {error.strerror}") from error
+    with open_head(root, photo.key) as file:
+        return measure_photo(photo, file, max_pixels)
 
 
 def measure_regions(

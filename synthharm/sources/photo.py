@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,9 @@ from PIL import Image, ImageCms
 from synthharm.errors import SynthharmError, Unusable
 from synthharm.imagefile import MAX_PIXELS, DecodedFile, decode, reduce_depth
 from synthharm.sources.entries import Photo, PhotoEntry
+from synthharm.storage import filesystem, is_remote, storage_errors
 
+_HEAD = 1 << 16  # bytes that are asked of a remote file at a time where only its head is wanted
 _ICC_SPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
@@ -34,17 +38,43 @@ def read_file(root: Path, key: str) -> bytes:
         synthharm.errors.Unusable: ../secret.jpg: outside: a path within the data folder is expected, without '..'
     """
     path = resolve_file(root, key)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Unusable(key, "missing", f"cannot be read: {error.strerror}") from error
+    with _readable(path, key):
+        if not is_remote(path):
+            return path.read_bytes()
+        system, name = filesystem(path)
+        return bytes(system.cat_file(name))  # one request, where opening it would take two
+
+
+@contextmanager
+def open_head(root: Path, key: str) -> Iterator[IO[bytes]]:
+    """The open file `key` below `root`, of which little is read; under the rules and errors of `read_file`."""
+    path = resolve_file(root, key)
+    with _readable(path, key):
+        if not is_remote(path):
+            with path.open("rb") as file:
+                yield file
+            return
+        system, name = filesystem(path)
+        with system.open(name, "rb", block_size=_HEAD) as file:
+            read = _RemoteFile(file)
+            try:
+                yield cast("IO[bytes]", read)
+            except Unusable:
+                if read.failure is not None:
+                    raise read.failure from None
+                raise
 
 
 def resolve_file(root: Path, key: str) -> Path:
-    """Where the file `key` below `root` really lies, under the rules and errors of `read_file`."""
+    """Where the file `key` below `root` really lies, under the rules and errors of `read_file`.
+
+    Behind an address nothing is looked up: there are no links, and reading tells whether the file is there.
+    """
     parts = PurePosixPath(key)
     if parts.is_absolute() or Path(key).is_absolute() or ".." in parts.parts or "\0" in key:
         raise Unusable(key, "outside", "a path within the data folder is expected, without '..'")
+    if is_remote(root):
+        return root / key
     try:
         path = (root / key).resolve()
         if not path.is_relative_to(root.resolve()):
@@ -55,6 +85,56 @@ def resolve_file(root: Path, key: str) -> Path:
         detail = error.strerror if isinstance(error, OSError) else "a ring of links"
         raise Unusable(key, "missing", f"cannot be found: {detail}") from error
     return path
+
+
+@contextmanager
+def _readable(path: Path, key: str) -> Iterator[None]:
+    """Say what reading a file met with.
+
+    Raises:
+        Unusable: "missing" where there is no file or it may not be read.
+        SynthharmError: where a service fails, which says nothing about the file.
+    """
+    try:
+        with storage_errors():
+            yield
+    except OSError as error:
+        detail = f"cannot be read: {error.strerror}"
+        if is_remote(path):
+            if not isinstance(error, (FileNotFoundError, IsADirectoryError, PermissionError)):
+                raise SynthharmError(f"{path}: cannot be read: {error}") from error
+            detail = f"cannot be read: {error}" if isinstance(error, PermissionError) else "no such file"
+        raise Unusable(key, "missing", detail) from error
+
+
+class _RemoteFile(io.RawIOBase):
+    """A remote file that remembers what reading it met with: decoders take that for a fault of the image."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+        self.failure: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._file.read(len(buffer))
+        except Exception as error:
+            self.failure = error
+            raise
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def check_folder(what: str, folder: str) -> None:

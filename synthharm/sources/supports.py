@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from synthharm.errors import SynthharmError, Unusable
 from synthharm.files import parse_json, write_atomically
 from synthharm.sources.entries import Source
-from synthharm.sources.index import Index, load_region
+from synthharm.sources.index import Index
+from synthharm.sources.reading import load_region
 
 BORDER = 2  # pixels: a region that comes as near to its photo's border is taken to be cut off by it
 _DIGITS = 4

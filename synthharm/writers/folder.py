@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,10 @@ class FolderWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = _schema(next(records(), None))
+        remaining = records()
+        first = next(remaining, None)
+        schema, remaining = _schema(first), chain([] if first is None else [first], remaining)
         with atomic_file(folder / TABLE) as file, pq.ParquetWriter(file, schema) as table:
-            remaining = records()
             while group := list(islice(remaining, ROWS)):
                 table.write_table(pa.Table.from_pylist([_row(record) for record in group], schema))
 
@@ -59,7 +60,7 @@ class FolderWriter:
 def _compare(path: Path, records: Records) -> Iterator[str]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as table:
+    with path.open("rb") as file, pq.ParquetFile(file) as table:
         rows = (row for batch in table.iter_batches(ROWS) for row in batch.to_pylist())
         for record, row in zip_longest(records(), rows):
             if record is None or row is None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
+
 from synthharm.files import parse_json
+
+LONGEST_PATH = 1000  # characters, far more than any layout takes
 
 
 @dataclass(frozen=True)
@@ -50,22 +55,46 @@ class Record:
 
     def to_json(self) -> str:
         """One line of JSON; floats are written so that they read back to the bit."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        return json.dumps({name: getattr(self, name) for name in _NAMES}, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Record:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: not JSON, or other fields than a record's.
+            ValueError: not JSON, other fields than a record's, or a file elsewhere than in the dataset's folder.
         """
-        return cls(**read_fields(line, [field.name for field in fields(cls)]))
+        record = cls(**read_fields(line, _NAMES))
+        for file in record.files.values() if isinstance(record.files, dict) else ():
+            if isinstance(file, dict) and "path" in file and not is_within(file["path"]):
+                raise ValueError(f"the path {file['path']!r} is not within the dataset's folder")
+        return record
+
+
+_NAMES = tuple(field.name for field in fields(Record))
 
 
 def read_fields(line: str | bytes, names: Sequence[str]) -> dict[str, Any]:
     """The fields of a record from its line. Raises ValueError where they are not just those named."""
-    data = parse_json(line)
-    if not isinstance(data, dict) or set(data) != set(names):
+    try:
+        data = msgspec.json.decode(line)
+    except (ValueError, RecursionError):  # what it refuses Python may read, or call by name
+        data = parse_json(line)
+        json.dumps(data, allow_nan=False)  # for what is not a number cannot be written again
+    if not isinstance(data, dict) or data.keys() != set(names):
         found = sorted(data) if isinstance(data, dict) else data
         raise ValueError(f"a record has the fields {sorted(names)}; found {found}")
     return data
+
+
+def is_within(place: object) -> bool:
+    """Whether a record's path names a file within its dataset's folder.
+
+    Example:
+        >>> is_within("images/1.png"), is_within("../1.png"), is_within("/dev/zero"), is_within(".")
+        (True, False, False, False)
+    """
+    if not isinstance(place, str) or len(place) > LONGEST_PATH or "\0" in place:
+        return False
+    path = PurePosixPath(place)
+    return bool(path.name) and ".." not in path.parts and not path.is_absolute() and not Path(place).is_absolute()

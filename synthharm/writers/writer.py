@@ -38,7 +38,7 @@ class Writer(Protocol):
         ...
 
     def finish(self, folder: Path, records: Records) -> None:
-        """Write what describes the whole dataset, from its records in order."""
+        """Write what describes the whole dataset, from its records in order, which are gone through once."""
         ...
 
     def check(self, folder: Path, records: Records) -> Iterator[str]:

@@ -275,3 +275,9 @@ def test_what_is_no_scores_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(SynthharmError, match=r"binary\.json: no scores file could be read"):
         read_scores(tmp_path / "binary.json")
+
+
+def test_a_scores_file_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_bytes(b"[" * 100_000)
+    with pytest.raises(SynthharmError, match=r"deep\.json: no scores file could be read"):
+        read_scores(tmp_path / "deep.json")

@@ -17,30 +17,13 @@ from PIL import Image
 
 from synthharm.errors import SynthharmError
 from synthharm.generate.audit import FEWEST, LIMIT, audit, audit_features, features
-from synthharm.writers.forensics.record import SplicingRecord
+from synthharm.generate.judged import MOST, Choice, Judged
 
 Rows = list[dict[str, float]]
 
 
-def record(
-    sample: int, kind: str = "authentic", unit: int | None = None, photo: str | None = None
-) -> SplicingRecord:
-    return SplicingRecord(
-        sample=sample,
-        kind=kind,
-        split="train",
-        seed=0,
-        unit={"number": sample if unit is None else unit},
-        photos=[{"sha256": str(sample) if photo is None else photo}],
-        edits=[],
-        history=[],
-        regions=[],
-        image={},
-        measured={},
-        licence={},
-        files={},
-        versions={},
-    )
+def record(sample: int, kind: str = "authentic", unit: int | None = None, photo: str | None = None) -> Judged:
+    return Judged(sample, kind, sample if unit is None else unit, str(sample) if photo is None else photo)
 
 
 def picture(rng: np.random.Generator, width: int = 48, height: int = 40) -> NDArray[np.uint8]:
@@ -54,7 +37,7 @@ def encoded(image: NDArray[np.uint8], form: str = "JPEG", **settings: Any) -> by
     return file.getvalue()
 
 
-def pairs(count: int, **changes: Any) -> Iterator[tuple[SplicingRecord, bytes]]:
+def pairs(count: int, **changes: Any) -> Iterator[tuple[Judged, bytes]]:
     """Authentic and manipulated in turn, each of another photo; `changes` are how the manipulated are saved."""
     rng = np.random.default_rng(7)
     sizes = {"width": changes.pop("width", 48)}
@@ -82,7 +65,7 @@ def noise(count: int, columns: int = 20, seed: int = 0) -> Rows:
 )
 def test_size_and_file_are_as_they_are(width: int, height: int, form: str, seed: int) -> None:
     data = encoded(picture(np.random.default_rng(seed), width, height), form)
-    found = features(record(0), data)
+    found = features(0, data)
     assert (found["width"], found["height"], found["pixels"]) == (width, height, width * height)
     assert found["aspect_ratio"] == width / height
     assert (found["width_multiple_of_8"], found["height_multiple_of_8"]) == (width % 8 == 0, height % 8 == 0)
@@ -90,7 +73,7 @@ def test_size_and_file_are_as_they_are(width: int, height: int, form: str, seed:
     assert [found[f"format_{name}"] for name in ("jpeg", "png", "webp")] == [
         form == name for name in ("JPEG", "PNG", "WEBP")
     ]
-    assert set(found) == set(features(record(1), encoded(np.zeros((9, 9, 3), np.uint8))))
+    assert set(found) == set(features(1, encoded(np.zeros((9, 9, 3), np.uint8))))
     assert all(isinstance(value, float) and np.isfinite(value) for value in found.values())
 
 
@@ -100,7 +83,7 @@ def test_what_a_jpeg_was_saved_with_is_seen(quality: int, subsampling: int, prog
     data = encoded(
         picture(np.random.default_rng(0)), quality=quality, subsampling=subsampling, progressive=progressive
     )
-    found = features(record(0), data)
+    found = features(0, data)
     assert (found["subsampling"], found["progressive"]) == (subsampling, progressive)
     with Image.open(io.BytesIO(data)) as image:
         tables = image.quantization  # type: ignore[attr-defined]
@@ -115,7 +98,7 @@ def test_metadata_is_counted_to_the_byte(form: str) -> None:
     exif = Image.Exif()
     exif[0x010E] = "a description of some length"
     plain, said = encoded(image, form), encoded(image, form, exif=exif)
-    without, found = features(record(0), plain), features(record(0), said)
+    without, found = features(0, plain), features(0, said)
     assert without["metadata_bytes"] == (18 if form == "JPEG" else 0)  # JFIF's segment
     assert found["segments"] > without["segments"]
     added = found["metadata_bytes"] - without["metadata_bytes"]
@@ -127,7 +110,7 @@ def test_metadata_is_counted_to_the_byte(form: str) -> None:
 def test_colours_are_measured(form: str) -> None:
     image = np.full((32, 32, 3), (200, 100, 50), np.uint8)
     image[:, 16:] = (100, 100, 150)
-    found = features(record(0), encoded(image, form, **({"quality": 100} if form == "JPEG" else {})))
+    found = features(0, encoded(image, form, **({"quality": 100} if form == "JPEG" else {})))
     means = [found[f"{name}_mean"] for name in ("red", "green", "blue")]
     deviations = [found[f"{name}_deviation"] for name in ("red", "green", "blue")]
     np.testing.assert_allclose(means, [150, 100, 100], atol=1.5)
@@ -135,14 +118,14 @@ def test_colours_are_measured(form: str) -> None:
 
 
 def test_a_grey_jpeg_has_features() -> None:
-    found = features(record(0), encoded(np.full((16, 16), 90, np.uint8)))
+    found = features(0, encoded(np.full((16, 16), 90, np.uint8)))
     assert (found["red_mean"], found["chrominance_table_mean"], found["subsampling"]) == (90, 0, 0)
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", encoded(np.zeros((40, 40, 3), np.uint8))[:300]])
 def test_what_is_no_image_is_refused_by_its_sample(data: bytes) -> None:
     with pytest.raises(SynthharmError, match=r"sample 000031: .* JPEG, PNG, WEBP are accepted"):
-        features(record(31), data)
+        features(31, data)
 
 
 # The audit
@@ -226,7 +209,7 @@ def test_what_a_photo_looks_like_is_no_shortcut(joined: str) -> None:
 
 def test_samples_that_all_hang_together_are_not_judged() -> None:
     records = [record(sample, ("authentic", "splice")[sample % 2], unit=(sample + 1) // 2) for sample in range(80)]
-    chained = [record(at.sample, at.kind, at.unit["number"], str(at.sample // 2)) for at in records]
+    chained = [record(at.sample, at.kind, at.unit, str(at.sample // 2)) for at in records]
     found = audit_features(chained, noise(80))
     assert (found.auc, found.kinds) == ({}, {})
     assert [sentence.split(":")[0] for sentence in found.warning if "cannot be judged" in sentence] == [
@@ -269,3 +252,48 @@ def test_the_same_files_give_the_same_audit() -> None:
     assert first == second
     assert json.loads(json.dumps(first.as_json(), allow_nan=False)) == first.as_json()
     assert first.as_json()["limit"] == LIMIT
+
+
+# Which samples are judged
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(1, 4), max_size=40), st.integers(1, 30))
+def test_whole_units_are_chosen_as_far_as_there_is_room(sizes: list[int], most: int) -> None:
+    units = [Judged(number, "splice", unit, "") for unit, size in enumerate(sizes) for number in range(size)]
+    samples = [Judged(number, one.kind, one.unit, "") for number, one in enumerate(units)]
+    choice = Choice(most)
+    for one in samples:
+        choice.add(one)
+    chosen = choice.chosen()
+    assert choice.total == len(samples)
+    assert len(chosen) <= most
+    assert chosen == [one for one in samples if one.unit in {other.unit for other in chosen}]
+    if len(samples) <= most:
+        assert chosen == samples
+    else:
+        assert len(chosen) > most - 4  # the next unit is too large
+
+
+def test_the_choice_does_not_depend_on_the_order() -> None:
+    samples = [Judged(number, "splice", number // 3, "") for number in range(300)]
+    chosen = []
+    for order in (samples, [one for unit in range(99, -1, -1) for one in samples[3 * unit : 3 * unit + 3]]):
+        choice = Choice(31)
+        for one in order:
+            choice.add(one)
+        chosen.append(choice.chosen())
+    assert chosen[0] == chosen[1]
+    assert len(chosen[0]) == 30
+
+
+def test_an_audit_of_a_part_says_so_and_one_of_all_does_not() -> None:
+    part, whole = audit(pairs(50), total=70), audit(pairs(50), total=50)
+    assert part.as_json()["judged"] == {
+        "samples": 50,
+        "of": 70,
+        "chosen": "whole units, by the sha256 of their numbers",
+    }
+    assert "judged" not in whole.as_json()
+    assert whole == audit(pairs(50))
+    assert MOST >= 10_000

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from unstamped import Unstamped
 
 from synthharm.errors import Unusable
 from synthharm.generate.plan import Plan
@@ -24,7 +25,7 @@ INSIDE, AROUND = 10, 130  # added to a photo's number: the level of its region, 
 
 
 @dataclass(frozen=True)
-class Levels:
+class Levels(Unstamped):
     """A source of photos with one region each, whose colours say which photo it is.
 
     Args:

@@ -276,3 +276,27 @@ def test_the_recipe_of_another_kind_of_dataset_is_refused(splicing: Made, tmp_pa
 
 def test_all_kinds_were_tried(by_kind: dict[str, SplicingRecord]) -> None:
     assert set(by_kind) == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("files", "image", "path"), "/dev/zero"),
+        (("files", "mask", "path"), "../mask.png"),
+        (("files", "alpha", "path"), "."),
+        (("history", -1, "quality"), [7]),
+        (("regions", 0, "category"), {}),
+        (("photos", 0, "licence"), 7),
+        (("licence", "attribution"), "me"),
+        (("image", "width"), "wide"),
+        (("unit", "history"), []),
+    ],
+)
+def test_a_record_whose_parts_are_of_another_type_is_refused(
+    by_kind: dict[str, SplicingRecord], keys: tuple[Any, ...], value: object
+) -> None:
+    record = json.loads(by_kind["splice"].to_json())
+    assert SplicingRecord.from_json(json.dumps(record)) == by_kind["splice"]
+    put(*keys, value)(record)
+    with pytest.raises(ValueError, match=f"sample {record['sample']}: "):
+        SplicingRecord.from_json(json.dumps(record))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,51 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(SynthharmError, match="cannot be read"):
         import_checkpoint(saved({"weights": Trap()}, tmp_path / "trap.pth"))
     assert not Path("sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"." * 9,  # ends before anything is there
+        b"(S'a'\n.",
+        b"cposix\nsystem\n(S'touch sprung'\ntR.",  # in a protocol that torch warns of
+        b"a.",
+        b"]" * 5000 + b".",
+        b"\x8a\xffabc.",
+    ],
+)
+def test_a_pickle_is_refused_in_whatever_way_its_reader_stumbles(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.pth").write_bytes(data)
+    with pytest.raises(SynthharmError, match=r"other\.pth: cannot be read"):
+        import_checkpoint(tmp_path / "other.pth")
+    assert not Path("sprung").exists()
+
+
+def test_an_archive_that_is_packed_is_refused(tmp_path: Path) -> None:
+    """A few kilobytes of one can stand for more than memory holds."""
+    stored = saved({"a": torch.zeros(100_000)}, tmp_path / "stored.pth")
+    with zipfile.ZipFile(stored) as archive, zipfile.ZipFile(tmp_path / "packed.pth", "w") as packed:
+        for member in archive.infolist():
+            packed.writestr(member.filename, archive.read(member), compress_type=zipfile.ZIP_DEFLATED)
+    with pytest.raises(SynthharmError, match=r"packed\.pth: cannot be read .* is packed"):
+        import_checkpoint(tmp_path / "packed.pth")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: tensor.to("meta"),
+    ],
+    ids=["sparse", "complex", "without values"],
+)
+def test_a_tensor_of_another_sort_is_refused(
+    change: Callable[[Tensor], Tensor], published: State, tmp_path: Path
+) -> None:
+    state = published | {"regressor.f.bias": change(published["regressor.f.bias"])}
+    with pytest.raises(SynthharmError, match=r"regressor\.f\.bias is no plain real tensor"):
+        import_checkpoint(saved(state, tmp_path / "other.pth"))

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
@@ -360,3 +361,40 @@ def test_without_the_hub_a_push_says_so() -> None:
     network = Harmonizer(HarmonizerConfig("mobilenetv3_small_050", ("exposure",), size=64))
     with pytest.raises(SynthharmError, match=r"me/harmonizer: cannot be put on the Hugging Face hub"):
         network.push_to_hub("me/harmonizer")
+
+
+def test_a_network_is_made_only_where_the_weights_are_its_own(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration alone may ask for any amount of memory."""
+    path, made_on, create = stored / "config.json", list[str](), timm.create_model
+
+    def observed(*words: Any, **options: Any) -> Any:
+        made_on.append(str(torch.get_default_device()))
+        return create(*words, **options)
+
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"encoder": "resnet18"}))
+    monkeypatch.setattr(timm, "create_model", observed)
+    with pytest.raises(SynthharmError, match="does not fit a harmonizer with the encoder resnet18"):
+        Harmonizer.from_pretrained(stored)
+    assert set(made_on) == {"meta"}
+
+
+def test_a_size_that_no_encoder_can_have_is_refused(stored: Path) -> None:
+    path = stored / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"encoder": "test_vit", "size": 2**60}))
+    with pytest.raises(SynthharmError, match=r"config\.json: no network can be made of it"):
+        Harmonizer.from_pretrained(stored)
+
+
+@pytest.mark.parametrize("kind", ["F4", "F6_E2M3", "F8_E8M0"])
+def test_weights_of_types_that_torch_may_lack_are_refused(stored: Path, kind: str) -> None:
+    path = stored / "model.safetensors"
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header[min(header, key=lambda name: header[name]["data_offsets"])]["dtype"] = kind
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    with pytest.raises(SynthharmError, match=r"model\.safetensors: the weights of a harmonizer cannot be read"):
+        Harmonizer.from_pretrained(stored)

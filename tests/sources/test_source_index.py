@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from unstamped import Unstamped
 
 from synthharm.errors import SynthharmError, Unusable
 from synthharm.sources import (
@@ -29,7 +30,7 @@ from synthharm.sources import (
 
 
 @dataclass(frozen=True)
-class Listed:
+class Listed(Unstamped):
     """A source of given entries whose photos are grey and whose masks are 200 on the left half."""
 
     items: tuple[Any, ...]
@@ -162,6 +163,7 @@ def test_an_older_index_stays_readable_while_a_newer_takes_its_place(tmp_path: P
         "photos.arrow",
         "regions.arrow",
         "rejects.jsonl",
+        "stamps.arrow",
     ]
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from unstamped import Unstamped
 
 from synthharm.errors import SynthharmError, Unusable
 from synthharm.sources import CocoSource, Index, Photo, PhotoEntry, RegionEntry, Select, build_index
@@ -24,7 +25,7 @@ HEIGHT, WIDTH = 50, 80
 
 
 @dataclass(frozen=True)
-class Boxes:
+class Boxes(Unstamped):
     """Photos of one size with regions that are boxes: each is "top bottom left right", the mask's ends."""
 
     photos: tuple[tuple[tuple[str | None, str], ...], ...]

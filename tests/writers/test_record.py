@@ -68,3 +68,23 @@ def test_what_is_no_number_cannot_be_written() -> None:
     for value in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="JSON"):
             Record(**empty | {"measured": {"foreground_mse": value}}).to_json()
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "/", "..", "../a.png", "a/../../b.png", "/dev/zero", "a\0b", "d/" * 2000, 7]
+)
+def test_a_file_elsewhere_than_in_the_datasets_folder_is_refused(path: object) -> None:
+    """Of a path that leads to a folder, a file would be written beside it."""
+    files = {"image": {"path": "images/1.png", "sha256": "", "bytes": 1}}
+    data: dict[str, Any] = {f.name: {} for f in fields(Record)} | {"files": files}
+    assert Record.from_json(json.dumps(data)).files == files
+    files["image"]["path"] = path
+    with pytest.raises(ValueError, match="is not within the dataset's folder"):
+        Record.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_is_refused(number: str) -> None:
+    data: dict[str, Any] = {f.name: {} for f in fields(Record)} | {"seed": "here"}
+    with pytest.raises(ValueError, match="JSON"):
+        Record.from_json(json.dumps(data).replace('"here"', number))

@@ -153,7 +153,7 @@ def read_scores(path: Path | str) -> Scores:
     """
     try:
         content = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SynthharmError(f"{path}: no scores file could be read: {error}") from error
     try:
         return _parse(content)

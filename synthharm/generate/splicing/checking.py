@@ -9,11 +9,15 @@ from synthharm.errors import SynthharmError
 from synthharm.files import parse_json, sha256
 from synthharm.generate.audit import Audit, audit
 from synthharm.generate.certificate import verify_certificate
-from synthharm.generate.dataset import SUMMARY, Dataset
+from synthharm.generate.check import wrong_count
+from synthharm.generate.dataset import Dataset
+from synthharm.generate.judged import Choice, Judged
+from synthharm.generate.photos import PhotoFiles
 from synthharm.generate.splicing.finishing import CERTIFICATE, FORMATS
 from synthharm.generate.splicing.sample_check import wrong_sample
-from synthharm.generate.splicing.stored import items, records
+from synthharm.generate.splicing.stored import records
 from synthharm.generate.splicing.unit_check import wrong_units
+from synthharm.generate.sums_check import wrong_sums
 from synthharm.recipe import SplicingRecipe
 from synthharm.writers.forensics import SUMS, detect_format, find_format, wrong_lists, wrong_table
 
@@ -43,15 +47,21 @@ def _wrong_distance(dataset: Dataset, recipe: SplicingRecipe) -> Iterator[str]:
 
 def shortcuts(dataset: Dataset) -> Audit:
     """How well samples can be told apart by what their pictures do not show. Raises SynthharmError."""
-    return audit((item.record, item.files["image"].read()) for item in items(dataset)())
+    choice = Choice()
+    for record in records(dataset):
+        choice.add(Judged.of(record))
+    return audit(choice.read(dataset.folder), choice.total)
 
 
 def _wrong_records(dataset: Dataset) -> Iterator[str]:
-    last = -1
+    last, photos = -1, PhotoFiles()
     for record in records(dataset):
         if record.sample <= last:
             yield f"sample {record.sample}: comes after sample {last}"
         last = record.sample
+        for photo in record.photos:
+            if changed := photos.changed(last, str(photo["photo"]), str(photo.get("sha256"))):
+                yield changed
         try:
             yield from (f"sample {record.sample}: {line}" for line in wrong_sample(dataset.folder, record))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -74,20 +84,12 @@ def _wrong_formats(dataset: Dataset, recipe: SplicingRecipe) -> Iterator[str]:
 
 def _wrong_whole(dataset: Dataset) -> Iterator[str]:
     """Whether the dataset's numbers and its table are of its records."""
-    count = sum(1 for _ in records(dataset))
-    try:
-        promised = parse_json((dataset.folder / SUMMARY).read_bytes())["samples"]
-        if promised != count:
-            yield f"{SUMMARY}: says {promised} samples, and there are {count} records"
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        yield f"{SUMMARY}: cannot be read: {error!r}"
+    yield from wrong_count(dataset, sum(1 for _ in records(dataset)))
     yield from wrong_table(dataset.folder, lambda: records(dataset))
 
 
 def _wrong_format(folder: Path, dataset: Dataset) -> Iterator[str]:
     """Whether a format has the same samples with the same bytes, and its own checksums hold."""
-    from synthharm.generate.check import wrong_sums
-
     place = f"{FORMATS}/{folder.name}"
     yield from (f"{place}/{line}" for line in wrong_sums(folder, SUMS, ()))
     if folder.name == "imdlbenco":

@@ -8,14 +8,15 @@ from synthharm.errors import SynthharmError
 from synthharm.files import parse_json
 from synthharm.generate.dataset import SUMMARY, SUMS, Dataset
 from synthharm.generate.splicing.stored import about, checked_items
+from synthharm.storage import as_path
 from synthharm.writers.forensics import convert, export, find_format
 
 
-def convert_dataset(folder: Path, name: str, output: Path) -> int:
+def convert_dataset(folder: str | Path, name: str, output: str | Path) -> int:
     """Write a dataset in a format; the bytes of images and labels do not change.
 
     Args:
-        folder: as `generate` wrote it, or in any of the formats.
+        folder: as `generate` wrote it, or in any of the formats; its path or address.
         name: of the format to write.
         output: a folder that is not there yet, or is empty.
 
@@ -25,7 +26,8 @@ def convert_dataset(folder: Path, name: str, output: Path) -> int:
     Raises:
         SynthharmError: no such format, the folder holds no splicing dataset or is damaged, or the output is taken.
     """
-    dataset = Dataset(Path(folder))
+    folder, output = as_path(folder), as_path(output)
+    dataset = Dataset(folder)
     if not dataset.begun:
         return convert(folder, name, output)
     if "kinds" not in dataset.recipe:
@@ -37,5 +39,5 @@ def convert_dataset(folder: Path, name: str, output: Path) -> int:
         count = int(summary["samples"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise SynthharmError(f"{folder}: {SUMMARY}: cannot be read: {error!r}") from error
-    export(find_format(name, Path(output)), checked_items(dataset), Path(output), about(dataset, summary))
+    export(find_format(name, output), checked_items(dataset), output, about(dataset, summary))
     return count

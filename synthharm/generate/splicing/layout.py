@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,14 +60,14 @@ class Layout:
     Args:
         kinds: what units there are.
         codes: (U,) each unit's place in `kinds`.
-        starts: (U + 1,) the number of each unit's first sample, and the number of samples.
+        starts: (U + 1,) the number of each unit's first sample, and the number of samples; in 32 bits if they fit.
         areas: (U,) which of the recipe's area quotas it is for, or -1.
         categories: (U,) which of its category quotas, or -1.
     """
 
     kinds: tuple[UnitKind, ...]
     codes: NDArray[np.uint8]
-    starts: NDArray[np.int64]
+    starts: NDArray[np.signedinteger[Any]]
     areas: NDArray[np.int16]
     categories: NDArray[np.int16]
 
@@ -76,8 +77,12 @@ class Layout:
         kinds, counts = _unit_counts(recipe)
         codes = np.repeat(np.arange(len(kinds), dtype=np.uint8), counts)
         codes = stream(recipe.seed, LAYOUT).permutation(codes)
-        sizes = np.array([len(kind.members) for kind in kinds])
-        starts = np.concatenate([[0], np.cumsum(sizes[codes])]).astype(np.int64)
+        sizes = np.array([len(kind.members) for kind in kinds], np.int16)
+        # Every worker has this: of ten million units each byte counts.
+        starts: NDArray[np.signedinteger[Any]] = np.zeros(
+            len(codes) + 1, np.int32 if recipe.samples < 2**31 else np.int64
+        )
+        np.cumsum(sizes[codes], dtype=starts.dtype, out=starts[1:])
         return cls(kinds, codes, starts, *_quotas(recipe, kinds, codes))
 
     @property
@@ -91,12 +96,14 @@ class Layout:
 
     def units(self, first: int, end: int) -> range:
         """The units whose first sample is one of these: every unit is in just one such piece."""
-        low, high = np.searchsorted(self.starts[:-1], [first, end])
+        # Of their own type, for else all would be converted.
+        sought = np.minimum([first, end], self.samples).astype(self.starts.dtype)
+        low, high = np.searchsorted(self.starts[:-1], sought)
         return range(int(low), int(high))
 
     def unit_of(self, sample: int) -> int:
         """The unit that a sample is in."""
-        return int(np.searchsorted(self.starts, sample, side="right")) - 1
+        return int(np.searchsorted(self.starts, self.starts.dtype.type(sample), side="right")) - 1
 
 
 def apportion(shares: Sequence[float], total: int) -> list[int]:
@@ -164,19 +171,22 @@ def _quotas(
     recipe: SplicingRecipe, kinds: Sequence[UnitKind], codes: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     manipulated = np.array([kind.manipulated for kind in kinds])[codes]
-    places = np.flatnonzero(manipulated)
-    areas, categories = (np.full(len(codes), -1, np.int16) for _ in range(2))
+    count = int(manipulated.sum())
+    areas = categories = np.broadcast_to(np.int16(-1), len(codes))
     if quotas := recipe.quotas.area:
-        counts = apportion([quota.share for quota in quotas], len(places))
+        counts = apportion([quota.share for quota in quotas], count)
         order = np.argsort([quota.range[0] for quota in quotas], kind="stable")
-        dealt = np.repeat(order, np.array(counts)[order]).astype(np.int16)
+        dealt = np.repeat(order.astype(np.int16), np.array(counts)[order])
         # Removed regions are small: theirs are the smallest sizes that the quotas ask for.
-        removal = np.array([kind.members[0].kind == "removal" for kind in kinds])[codes[places]]
-        areas[places[removal]] = dealt[: removal.sum()]
-        areas[places[~removal]] = stream(recipe.seed, AREAS).permutation(dealt[removal.sum() :])
+        removal = np.array([kind.members[0].kind == "removal" for kind in kinds])[codes]
+        removed = int(removal.sum())
+        areas = np.full(len(codes), -1, np.int16)
+        areas[removal] = dealt[:removed]
+        areas[manipulated & ~removal] = stream(recipe.seed, AREAS).permutation(dealt[removed:])
     if shares := list(recipe.quotas.category.values()):
-        counts = apportion(shares, len(places))
-        dealt = np.full(len(places), -1, np.int16)
+        counts = apportion(shares, count)
+        dealt = np.full(count, -1, np.int16)
         dealt[: sum(counts)] = np.repeat(np.arange(len(counts), dtype=np.int16), counts)
-        categories[places] = stream(recipe.seed, CATEGORIES).permutation(dealt)
+        categories = np.full(len(codes), -1, np.int16)
+        categories[manipulated] = stream(recipe.seed, CATEGORIES).permutation(dealt)
     return areas, categories

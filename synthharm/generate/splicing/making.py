@@ -21,7 +21,7 @@ from synthharm.generate.splicing.positions import NoFit
 from synthharm.generate.splicing.regions import Regions
 from synthharm.generate.splicing.sample import Origin, SplicingSample, finish_sample
 from synthharm.recipe import SplicingRecipe
-from synthharm.sources import Reject, Source
+from synthharm.sources import Reject, Source, read_listed
 
 ATTEMPTS = 100  # draws for a unit before it is given up
 
@@ -68,7 +68,8 @@ class SplicingMaker:
     def _attempt(self, unit: int, attempt: int) -> list[SplicingSample]:
         plan, kind = self.plan, self.plan.layout.kind(unit)
         number = plan.target(unit, attempt)
-        photo = self.source.read_photo(plan.index.photo(number))
+        photo = read_listed(self.source, plan.index, number)
+        plan.check_photo(number, photo)
         target = Draft.of(photo, number)
         drawer = self._drawer(unit, attempt)
         drafts = self._drafts(kind, drawer, target)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,11 +25,13 @@ from synthharm.sources import (
     Fingerprints,
     Index,
     Licence,
+    Photo,
     PhotoEntry,
     Reject,
     Supports,
     assign_splits,
     build_index,
+    changed_photo,
     combination,
     components,
     fingerprint_photos,
@@ -37,6 +40,7 @@ from synthharm.sources import (
 )
 
 FINGERPRINTS, SUPPORTS, MORE_REJECTS = "fingerprints.npz", "supports.json", "more_rejects.jsonl"
+ARRAYS = ("components", "splits", "owners", "categories", "company")  # files beside, in numpy's format
 TARGETS, EDITS, HISTORY = 20, 21, 22  # what a random stream is for
 CHECKPOINT = ("config.json", "model.safetensors")  # what a Harmonizer is read from
 REGIONS_FOR_SUPPORT = 200  # of a category, at most
@@ -52,6 +56,11 @@ class SplicingPlan:
         prints: what is known of each photo's file.
         supports: where objects of each category stand.
         cameras: whose tables pictures are saved with.
+        components: (P,) photos with one number are the same picture, or nearly.
+        splits: (P,) the place of each photo's split in the recipe, -1 for those that cannot be used.
+        owners: (R,) the number of the photo that each region is in.
+        categories: (R,) the place of each region's category in the index's.
+        company: (C, C) bool: which categories are together in some photo.
     """
 
     recipe: SplicingRecipe
@@ -59,6 +68,11 @@ class SplicingPlan:
     prints: Fingerprints
     supports: Supports
     cameras: tuple[CameraTables, ...]
+    components: NDArray[np.int64]
+    splits: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    categories: NDArray[np.int32]
+    company: NDArray[np.bool_]
 
     @classmethod
     def make(cls, recipe: SplicingRecipe, folder: Path, jobs: int = 1) -> SplicingPlan:
@@ -69,12 +83,13 @@ class SplicingPlan:
         """
         source = open_source(recipe)
         index = build_index(source, folder, select=selection(recipe), measure=True)
-        _check_categories(recipe, index)
+        _check_quotas(recipe, index)
         prints, rejects = fingerprint_photos(source, index, jobs)
         prints, refused = _licensed(recipe, index, prints)
         if not prints.usable.any() or not index.regions:
             raise SynthharmError(_nothing(recipe, index, [*index.rejects, *rejects, *refused]))
         prints.save(folder / FINGERPRINTS)
+        write_arrays(recipe, folder, index, prints)
         supports = learn_supports(source, index, most=REGIONS_FOR_SUPPORT, seed=recipe.seed, jobs=jobs)
         supports.save(folder / SUPPORTS)
         cameras, more = _cameras(recipe)
@@ -85,13 +100,22 @@ class SplicingPlan:
 
     @classmethod
     def open(cls, recipe: SplicingRecipe, folder: Path) -> SplicingPlan:
-        """Open a plan that was written before."""
+        """Open a plan that was written before; nothing is written.
+
+        Raises:
+            SynthharmError: a quota is for a category that no region has.
+        """
+        index = Index.open(folder)
+        _check_quotas(recipe, index)
+        # Mapped: what grows with the sources is shared by all workers of a machine.
+        arrays = (np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ARRAYS)
         return cls(
             recipe,
-            Index.open(folder),
+            index,
             Fingerprints.load(folder / FINGERPRINTS),
             Supports.load(folder / SUPPORTS),
             tuple(read_tables(folder / TABLES)),
+            *arrays,
         )
 
     @property
@@ -115,17 +139,6 @@ class SplicingPlan:
         return Layout.of(self.recipe)
 
     @cached_property
-    def components(self) -> NDArray[np.int64]:
-        """(P,) photos with one number are the same picture, or nearly."""
-        return components(self.prints, self.recipe.near_duplicates)
-
-    @cached_property
-    def splits(self) -> NDArray[np.int64]:
-        """(P,) the place of each photo's split in the recipe."""
-        prints, recipe = self.prints, self.recipe
-        return assign_splits(self.components, prints.sha256, prints.usable, dict(recipe.split), recipe.seed)
-
-    @cached_property
     def photos(self) -> NDArray[np.int64]:
         """The numbers of the usable photos."""
         return np.flatnonzero(self.prints.usable)
@@ -134,10 +147,15 @@ class SplicingPlan:
         """The split of a photo, and so of all that is made of it."""
         return list(self.recipe.split)[int(self.splits[photo])]
 
-    @cached_property
-    def owners(self) -> NDArray[np.int64]:
-        """(R,) the number of the photo that each region is in."""
-        return self.index.owners()
+    def check_photo(self, number: int, photo: Photo) -> None:
+        """Refuse a photo that is not the one that was looked at when the plan was made.
+
+        Raises:
+            SynthharmError: its sha256 is another.
+        """
+        listed = self.prints.sha256[number].decode()
+        if photo.sha256 != listed:
+            raise changed_photo(photo.key, f"sha256 {listed}", f"sha256 {photo.sha256}")
 
     def donor_regions(self, split: int, category: str | None) -> NDArray[np.int64]:
         """The regions of a split's usable photos, of one category or all."""
@@ -151,20 +169,8 @@ class SplicingPlan:
     def in_company(self, photo: int, regions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which regions are of categories that stand beside one of a photo's own in some photo of the source."""
         low, high = np.searchsorted(self.owners, [photo, photo + 1])
-        known, beside = self._company
-        allowed: NDArray[np.bool_] = np.any(beside[known[low:high]], axis=0)
-        return allowed[known[regions]]
-
-    @cached_property
-    def _company(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """(R,) the number of each region's category, and (C, C) which of them are together in a photo."""
-        from scipy.sparse import csr_array
-
-        names, known = np.unique([name or "" for name in self.index.categories()], return_inverse=True)
-        ones = np.ones(len(known), np.int64)
-        inside = csr_array((ones, (self.owners, known)), shape=(self.index.photos, len(names)))
-        together: NDArray[np.bool_] = (inside.T @ inside).toarray() > 0
-        return known.astype(np.int64), together
+        allowed: NDArray[np.bool_] = np.any(self.company[self.categories[low:high]], axis=0)
+        return allowed[self.categories[regions]]
 
     @cached_property
     def _donors(self) -> dict[tuple[int, str | None], NDArray[np.int64]]:
@@ -186,11 +192,30 @@ class SplicingPlan:
         return stream(self.recipe.seed, HISTORY, unit, attempt)
 
 
-def _check_categories(recipe: SplicingRecipe, index: Index) -> None:
-    known = set(index.categories()) if recipe.quotas.category else set()
+def write_arrays(recipe: SplicingRecipe, folder: Path, index: Index, prints: Fingerprints) -> None:
+    """Write what is computed of all photos and regions once, for every worker."""
+    alike, owners, categories = components(prints, recipe.near_duplicates), index.owners(), index.category_places()
+    splits = assign_splits(alike, prints.sha256, prints.usable, dict(recipe.split), recipe.seed)
+    arrays: list[NDArray[Any]] = [alike, splits, owners, categories, _company(owners, categories, index)]
+    for name, array in zip(ARRAYS, arrays, strict=True):
+        np.save(folder / f"{name}.npy", array)
+
+
+def _company(owners: NDArray[np.int64], categories: NDArray[np.int32], index: Index) -> NDArray[np.bool_]:
+    """(C, C) which categories are together in some photo."""
+    from scipy.sparse import csr_array
+
+    ones, shape = np.ones(len(owners), np.int64), (index.photos, len(index.categories()))
+    inside = csr_array((ones, (owners, categories)), shape=shape)
+    together: NDArray[np.bool_] = (inside.T @ inside).toarray() > 0
+    return together
+
+
+def _check_quotas(recipe: SplicingRecipe, index: Index) -> None:
+    known = index.categories() if recipe.quotas.category else []
     for name in recipe.quotas.category:
         if name not in known:
-            listed = ", ".join(sorted(one for one in known if one)[:20]) or "none"
+            listed = ", ".join([one for one in known if one][:20]) or "none"
             raise SynthharmError(f"quotas.category: no region is of category {name!r}; there are {listed}")
 
 

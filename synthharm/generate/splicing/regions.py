@@ -25,6 +25,7 @@ from synthharm.sources import (
     load_region,
     of_region,
     parse_licence,
+    read_listed_mask,
     regions_of_photo,
 )
 
@@ -105,6 +106,7 @@ class Regions:
                 return
             try:
                 photo, mask = load_region(self.source, self.plan.index, int(place), soft=False)
+                self.plan.check_photo(entry.photo, photo)
             except Unusable:
                 continue  # another does as well; a photo that cannot be read was listed when the plan was made
             if is_grey(photo.pixels) != is_grey(draft.photos[0].pixels):
@@ -145,7 +147,7 @@ class Regions:
             other = index.region(int(place))
             if other.id != entry.id:
                 try:
-                    touched |= self.source.read_mask(photo, other, (mask.shape[0], mask.shape[1])) > 0
+                    touched |= read_listed_mask(self.source, photo, other, (mask.shape[0], mask.shape[1])) > 0
                 except Unusable:
                     continue
         return int(np.count_nonzero(rim & touched)) <= TOUCHED * int(np.count_nonzero(rim))
@@ -166,7 +168,7 @@ class Regions:
         """The mask of a region of the target. Raises Unusable."""
         photo = self.plan.index.photo(entry.photo)
         try:
-            mask = self.source.read_mask(photo, entry, draft.size)
+            mask = read_listed_mask(self.source, photo, entry, draft.size)
             check_mask(mask, draft.size, photo.key)
         except Unusable as error:
             raise of_region(error, photo, entry) from error

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from synthharm.errors import SynthharmError
-from synthharm.files import sha256_file
+from synthharm.files import sha256
 from synthharm.generate.dataset import Dataset
-from synthharm.writers.forensics import About, Item, Items, OnDisk, SplicingRecord, files_beside
+from synthharm.storage import filesystem, is_remote
+from synthharm.writers.forensics import About, InMemory, Item, Items, OnDisk, SplicingRecord, files_beside
+
+FETCHED = 32  # samples whose files are fetched at a time
 
 
 def records(dataset: Dataset) -> Iterator[SplicingRecord]:
@@ -26,6 +30,26 @@ def items(dataset: Dataset) -> Items:
     return read
 
 
+def fetched_items(dataset: Dataset) -> Items:
+    """All samples with their files; those behind an address are fetched, of several samples at once."""
+    if not is_remote(dataset.folder):
+        return items(dataset)
+    system, name = filesystem(dataset.folder)
+
+    def read() -> Iterator[Item]:
+        some = items(dataset)()
+        while batch := list(islice(some, FETCHED)):
+            paths = [f"{name}/{file['path']}" for item in batch for file in item.record.files.values()]
+            found = system.cat(paths, on_error="return")
+            for item in batch:
+                data = {role: found[f"{name}/{file['path']}"] for role, file in item.record.files.items()}
+                # What could not be fetched fails where it is read.
+                files = {r: InMemory(d) if isinstance(d, bytes) else item.files[r] for r, d in data.items()}
+                yield Item(item.record, files)
+
+    return read
+
+
 def checked_items(dataset: Dataset) -> Items:
     """All samples with their files, each compared with its record.
 
@@ -34,13 +58,13 @@ def checked_items(dataset: Dataset) -> Items:
     """
 
     def read() -> Iterator[Item]:
-        for item in items(dataset)():
+        for item in fetched_items(dataset)():
             for role, file in item.record.files.items():
                 path = dataset.folder / file["path"]
                 try:
-                    found = sha256_file(path)
+                    found = sha256(item.files[role].read())
                 except OSError as error:
-                    raise SynthharmError(f"{path}: cannot be read: {error.strerror}") from error
+                    raise SynthharmError(f"{path}: cannot be read: {error.strerror or error}") from error
                 if found != file["sha256"]:
                     raise SynthharmError(
                         f"{path}: is not the {role} that the record of sample {item.record.sample} has"

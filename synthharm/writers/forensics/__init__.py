@@ -6,8 +6,8 @@ from synthharm.writers.forensics.export import SUMS, detect_format, export
 from synthharm.writers.forensics.folder import TABLE, canonical_path, folder_place, metadata_table, wrong_table
 from synthharm.writers.forensics.formats import FORMATS, convert, files_beside, find_format
 from synthharm.writers.forensics.imdlbenco import wrong_lists
-from synthharm.writers.forensics.item import About, Format, Item, Items, OnDisk
-from synthharm.writers.forensics.overview import overview
+from synthharm.writers.forensics.item import About, Format, InMemory, Item, Items, OnDisk
+from synthharm.writers.forensics.overview import Adding, Overview, overview
 from synthharm.writers.forensics.record import KINDS, SplicingRecord
 
 __all__ = [
@@ -17,10 +17,13 @@ __all__ = [
     "SUMS",
     "TABLE",
     "About",
+    "Adding",
     "Format",
+    "InMemory",
     "Item",
     "Items",
     "OnDisk",
+    "Overview",
     "SplicingRecord",
     "canonical_path",
     "convert",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from synthharm.files import write_synced
+from synthharm.files import atomic_file, write_synced
 from synthharm.writers.forensics.item import About
 from synthharm.writers.forensics.loading import CONTENTS, PATTERNS, loading
 from synthharm.writers.forensics.overview import Overview, attributions, plain
 from synthharm.writers.forensics.pictures import distributions_sheet, samples_sheet
 from synthharm.writers.forensics.record import KINDS
+from synthharm.writers.spread import middle_of
 from synthharm.yamlfile import dump_yaml
 
 CARD, ATTRIBUTION = "README.md", "ATTRIBUTION.md"
@@ -59,12 +59,12 @@ def write_card(folder: Path, form: str, numbers: Overview, about: About, picture
         ValueError: a format that is unknown, or an image that cannot be decoded.
     """
     shown = pictures and numbers.samples > 0
-    with (folder / ATTRIBUTION).open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(attributions(numbers))
+    with atomic_file(folder / ATTRIBUTION) as file:
+        file.writelines(line.encode() for line in attributions(numbers))
     text = f"---\n{dump_yaml(front_matter(form, numbers, about))}---\n\n{_prose(form, numbers, about, shown)}"
     write_synced(folder / CARD, text.encode())
     if shown:
-        (folder / SAMPLES).parent.mkdir()
+        (folder / SAMPLES).parent.mkdir(exist_ok=True)
         write_synced(folder / SAMPLES, samples_sheet(numbers))
         write_synced(folder / DISTRIBUTIONS, distributions_sheet(numbers, about.splits))
 
@@ -189,12 +189,13 @@ def _distributions(numbers: Overview) -> Iterator[str]:
         low, middle, high = (round(v) for v in _spread(numbers.sides))
         yield f"- Longer side of the images: {low} to {high} pixels, median {middle}."
     if numbers.shares:
-        least, usual, most = (f"{100 * value:.2g}%" for value in _spread(numbers.shares))
+        found = (numbers.shares.lowest, numbers.shares.median, numbers.shares.highest)
+        least, usual, most = (f"{100 * value:.2g}%" for value in found)
         yield f"- Share of the image that is manipulated: {least} to {most}, median {usual}."
     if numbers.saves:
         yield f"- Last save: {_listed(numbers.saves)}."
     if numbers.qualities:
-        low, middle, high = (round(v) for v in _spread(list(numbers.qualities.elements())))
+        low, middle, high = (round(v) for v in _spread(numbers.qualities))
         yield f"- JPEG quality of the last save: {low} to {high}, median {middle}."
     if numbers.lossy:
         yield f"- Saves as JPEG or WebP in the history: {_listed(numbers.lossy)}."
@@ -202,10 +203,9 @@ def _distributions(numbers: Overview) -> Iterator[str]:
         yield f"- Steps of the history: {_listed(numbers.lengths)}."
 
 
-def _spread(values: Any) -> tuple[float, float, float]:
-    """The lowest, the median and the highest."""
-    array = np.asarray(values)
-    return float(array.min()), float(np.median(array)), float(array.max())
+def _spread(counts: Counter[int]) -> tuple[float, float, float]:
+    """The lowest, the median and the highest of what was counted."""
+    return min(counts), middle_of(counts), max(counts)
 
 
 def _listed(counts: Any) -> str:

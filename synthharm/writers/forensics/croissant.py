@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from synthharm.files import write_synced
+from synthharm.writers.checksums import PICTURES, Checksums
 from synthharm.writers.forensics.checked import LABELS
 from synthharm.writers.forensics.item import About
 from synthharm.writers.forensics.overview import UNKNOWN, Overview
@@ -57,7 +58,6 @@ MEDIA = {
     ".txt": "text/plain",
     ".yaml": "application/yaml",
 }
-PICTURES = (".jpg", ".png", ".webp")
 IMAGES = {  # by format, the folders that images are in, with the split's name where there is one for each
     "folder": ("images",),
     "coco": ("images",),
@@ -87,7 +87,7 @@ ABOUT_FIELDS = {  # of a record: type, where in it, and what it is
 Json = dict[str, Any]
 
 
-def write_croissant(folder: Path, form: str, numbers: Overview, about: About, files: Mapping[str, str]) -> None:
+def write_croissant(folder: Path, form: str, numbers: Overview, about: About, files: Checksums) -> None:
     """Write croissant.json.
 
     The date of publication, which the vocabulary wants, is not known when a dataset is made: whoever publishes it
@@ -98,17 +98,17 @@ def write_croissant(folder: Path, form: str, numbers: Overview, about: About, fi
         form: the name of the format it is in.
         numbers: of the dataset.
         about: the dataset as a whole.
-        files: the sha256 of every file to be described, by its path from the folder.
+        files: what is known of every file to be described.
     """
     splits = [split for split in about.splits if numbers.of_split(split)]
     text = json.dumps(describe(form, numbers, about.name, splits, files), indent=1, ensure_ascii=False)
     write_synced(folder / CROISSANT, f"{text}\n".encode())
 
 
-def describe(form: str, numbers: Overview, name: str, splits: Sequence[str], files: Mapping[str, str]) -> Json:
-    """The description as JSON."""
+def describe(form: str, numbers: Overview, name: str, splits: Sequence[str], files: Checksums) -> Json:
+    """The description as JSON: files one by one, but for images and labels, which are described by folder."""
     licences = [licence for licence in sorted(numbers.licences) if licence != UNKNOWN]
-    sets = _file_sets(form, splits, files)
+    sets = _file_sets(form, splits, files.others, files.pictures)
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -129,7 +129,7 @@ def describe(form: str, numbers: Overview, name: str, splits: Sequence[str], fil
             "@type": "prov:Activity",
             "description": "synthharm generate recipe.yaml; each record says how its sample was made.",
         },
-        "distribution": [*(_file_object(path, files[path]) for path in _single(files)), *sets],
+        "distribution": [*(_file_object(path, files.others[path]) for path in sorted(files.others)), *sets],
         "recordSet": _record_sets(form, sets),
     }
 
@@ -141,16 +141,6 @@ def _name(text: str) -> str:
 def _licence(text: str) -> str | Json:
     """An address stands for itself; what is only a name is said to be one."""
     return text if re.fullmatch(r"https?://\S+", text) else {"@type": "sc:CreativeWork", "name": text}
-
-
-def _single(files: Mapping[str, str]) -> list[str]:
-    """The files that are described one by one: all but images and labels."""
-    return [path for path in sorted(files) if not _of_sample(path)]
-
-
-def _of_sample(path: str) -> bool:
-    name = PurePosixPath(path)
-    return name.suffix in PICTURES and name.name[0].isdigit()
 
 
 def _file_object(path: str, digest: str) -> Json:
@@ -171,7 +161,10 @@ def _file_set(name: str, formats: Sequence[str], includes: Sequence[str], within
     return kind | container | {"encodingFormat": list(formats), "includes": list(includes)}
 
 
-def _file_sets(form: str, splits: Sequence[str], files: Mapping[str, str]) -> list[Json]:
+def _file_sets(
+    form: str, splits: Sequence[str], files: Mapping[str, str], found: Collection[tuple[str, str]]
+) -> list[Json]:
+    """Sets of files, where `found` has the folders and endings of images and labels."""
     if form == "huggingface":
         return [_file_set("table", [MEDIA[".parquet"]], ["data/*.parquet"])]
     if form == "webdataset":
@@ -184,9 +177,9 @@ def _file_sets(form: str, splits: Sequence[str], files: Mapping[str, str]) -> li
         ]
     named = {"images": _expanded(IMAGES.get(form, ()), splits), "masks": _expanded(MASKS.get(form, ()), splits)}
     taken = {folder for folders in named.values() for folder in folders}
-    parents = sorted({str(PurePosixPath(path).parent) for path in files if _of_sample(path)})
+    parents = sorted({parent for parent, _ in found})
     named |= {parent: [parent] for parent in parents if parent not in taken}
-    sets_of_pictures = [_pictures(name, folders, files) for name, folders in named.items()]
+    sets_of_pictures = [_pictures(name, folders, found) for name, folders in named.items()]
     return [
         *(one for one in sets_of_pictures if one),
         _file_set("record", [MEDIA[".jsonl"]], ["records/*.jsonl"]),
@@ -197,9 +190,8 @@ def _expanded(folders: Sequence[str], splits: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(folder.format(split=split) for split in splits for folder in folders))
 
 
-def _pictures(name: str, folders: Sequence[str], files: Mapping[str, str]) -> Json | None:
+def _pictures(name: str, folders: Sequence[str], found: Collection[tuple[str, str]]) -> Json | None:
     """A set of the pictures in some folders, or none where there are no such pictures."""
-    found = {(str(PurePosixPath(p).parent), PurePosixPath(p).suffix) for p in files if _of_sample(p)}
     here = sorted((folder, end) for folder, end in found if folder in folders)
     formats = sorted({MEDIA[end] for _, end in here})
     # Files of samples begin with a digit, which keeps those of folders below out.

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from synthharm.errors import SynthharmError
-from synthharm.files import all_files, json_text, parse_json, sha256_file, sync_folders, write_synced
+from synthharm.files import json_text, parse_json, remove_folder, sync_folders, write_synced
+from synthharm.storage import filesystem, is_remote
+from synthharm.writers.checksums import Checksums, walk
 from synthharm.writers.forensics.card import write_card
 from synthharm.writers.forensics.croissant import CROISSANT, write_croissant
-from synthharm.writers.forensics.item import About, Format, Items
+from synthharm.writers.forensics.item import About, Format, Item, Items, Stored
 from synthharm.writers.forensics.loading import SNIPPETS
-from synthharm.writers.forensics.overview import overview
+from synthharm.writers.forensics.overview import Adding, Overview
 from synthharm.writers.forensics.records import RECORDS
+from synthharm.writers.sorting import Sorter
 from synthharm.yamlfile import dump_yaml
 
 RECIPE, SUMMARY, MARK, SUMS = "recipe.yaml", "dataset.json", "format.json", "SHA256SUMS"
 COMMAND = "# synthharm generate recipe.yaml --set data=FOLDER --output FOLDER\n"
 MARK_VERSION = 1
+SENT = 256  # files that are sent at a time
 
 
 def export(form: Format, items: Items, output: Path, about: About, pictures: bool = True) -> None:
     """Write a dataset in a format, its card, descriptions and checksums, aside, and give it its name at the end.
 
+    Behind an address a folder has no name to be given: there the dataset is written on this machine first, and
+    then sent file by file, its checksums last.
+
     Args:
         form: the format.
-        items: the samples.
+        items: the samples; they are gone through once.
         output: the folder: not there yet, or empty.
         about: the dataset as a whole.
         pictures: whether the card has pictures; that of records alone has none.
@@ -36,6 +47,13 @@ def export(form: Format, items: Items, output: Path, about: About, pictures: boo
     """
     output = output.absolute()
     _check_free(output)
+    if is_remote(output):
+        with TemporaryDirectory() as here:
+            aside = Path(here) / "dataset"
+            aside.mkdir()
+            _write(form, items, aside, about, pictures)
+            _send(aside, output)
+        return
     aside = output.with_name(f".{output.name}.part")
     aside.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -44,9 +62,7 @@ def export(form: Format, items: Items, output: Path, about: About, pictures: boo
         detail = "another run is writing there, or was stopped; then remove it"
         raise SynthharmError(f"{aside}: is there already: {detail}") from None
     try:
-        form.write(items, aside, about)
-        _describe(form.name, items, aside, about, pictures and form.name != RECORDS)
-        _sync(aside)
+        _sync(aside, _write(form, items, aside, about, pictures))
         aside.rename(output)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -74,36 +90,92 @@ def detect_format(folder: Path) -> str:
 
 
 def _check_free(output: Path) -> None:
+    if is_remote(output):
+        if next(walk(output), None) is not None:
+            raise SynthharmError(f"{output}: is not empty; accepted is a folder that is not there yet, or empty")
+        return
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         raise SynthharmError(f"{output}: is no folder; accepted is one that is not there yet, or empty")
     if output.is_dir() and any(output.iterdir()):
         raise SynthharmError(f"{output}: is not empty; accepted is a folder that is not there yet, or empty")
 
 
-def _describe(form: str, items: Items, folder: Path, about: About, pictures: bool) -> None:
+def _write(form: Format, items: Items, folder: Path, about: About, pictures: bool) -> list[str]:
+    """Write a dataset with all that goes with it, in one pass; gives the files that are no sample's."""
+    adding = Adding()
+    with Sorter(folder.parent) as rows:
+        sums = Checksums(rows)
+
+        def watched() -> Iterator[Item]:
+            for item in items():
+                adding.add(item)
+                record = item.record
+                files = {
+                    role: _Noted(stored, folder, sums, str(record.files[role]["sha256"]))
+                    if role in record.files
+                    else stored
+                    for role, stored in item.files.items()
+                }
+                yield Item(record, files)
+
+        form.write(watched, folder, about)
+        _describe(form.name, adding.numbers(), folder, about, pictures and form.name != RECORDS, sums)
+        return [*sums.others, SUMS]
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """A file whose checksum is noted where it is put."""
+
+    stored: Stored
+    folder: Path
+    sums: Checksums
+    sha256: str
+
+    def read(self) -> bytes:
+        """See `Stored`."""
+        return self.stored.read()
+
+    def place(self, path: Path) -> None:
+        """See `Stored`."""
+        self.stored.place(path)
+        self.sums.note(path.relative_to(self.folder).as_posix(), self.sha256)
+
+
+def _describe(form: str, numbers: Overview, folder: Path, about: About, pictures: bool, sums: Checksums) -> None:
     """Write what goes with the samples: recipe, numbers, card, attributions, description and checksums."""
-    numbers = overview(items)
     write_synced(folder / RECIPE, (COMMAND + dump_yaml(about.recipe)).encode())
     for name, content in about.beside.items():
         write_synced(folder / name, content)
     write_synced(folder / SUMMARY, json_text(about.summary))
     write_synced(folder / MARK, json_text({"format": form, "version": MARK_VERSION}))
     write_card(folder, form, numbers, about, pictures)
-    sums = {path: sha256_file(folder / path) for path in all_files(folder)}
+    sums.read_others(folder)
     write_croissant(folder, form, numbers, about, sums)
-    sums[CROISSANT] = sha256_file(folder / CROISSANT)
+    sums.read(folder, CROISSANT)
     with (folder / SUMS).open("wb") as file:
-        file.writelines(f"{sums[path]}  {path}\n".encode() for path in sorted(sums))
+        sums.write(file)
 
 
-def _sync(folder: Path) -> None:
-    """Flush every file and every folder to the disk."""
-    folders = {folder}
-    for path in all_files(folder):
+def _sync(folder: Path, others: Sequence[str]) -> None:
+    """Flush every folder to the disk, and all files but samples': those were flushed when they were made."""
+    for path in others:
         descriptor = os.open(folder / path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        folders.update(parent for parent in (folder / path).parents if parent.is_relative_to(folder))
-    sync_folders(sorted(folders))
+    sync_folders(Path(parent) for parent, _, _ in os.walk(folder))
+
+
+def _send(folder: Path, output: Path) -> None:
+    """Send a folder's files to where they belong, the checksums last, several at a time."""
+    system, name = filesystem(output)
+    try:
+        paths = (path for path in walk(folder) if path != SUMS)
+        while batch := list(islice(paths, SENT)):
+            system.put([str(folder / path) for path in batch], [f"{name}/{path}" for path in batch])
+        system.put_file(str(folder / SUMS), f"{name}/{SUMS}")
+    except BaseException:
+        remove_folder(output)
+        raise

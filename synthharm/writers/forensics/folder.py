@@ -107,7 +107,7 @@ def wrong_table(folder: Path, records: Callable[[], Iterator[SplicingRecord]]) -
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(folder / TABLE) as table:
+        with (folder / TABLE).open("rb") as file, pq.ParquetFile(file) as table:
             rows = (row for batch in table.iter_batches(ROWS) for row in batch.to_pylist())
             for record, row in zip_longest(records(), rows):
                 if record is None or row is None:

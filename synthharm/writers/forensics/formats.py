@@ -8,6 +8,7 @@ from typing import Any
 
 from synthharm.errors import SynthharmError
 from synthharm.files import parse_json, sha256
+from synthharm.storage import as_path
 from synthharm.writers.forensics.catnet import CatNetFormat
 from synthharm.writers.forensics.coco import CocoFormat
 from synthharm.writers.forensics.export import RECIPE, SUMMARY, detect_format, export
@@ -64,7 +65,7 @@ def convert(folder: Path, name: str, output: Path) -> int:
     Raises:
         SynthharmError: the folder holds no known format or is damaged, or the output is taken.
     """
-    folder, output = Path(folder), Path(output)
+    folder, output = as_path(folder), as_path(output)
     form = find_format(detect_format(folder), folder)
     about = read_about(folder)
 

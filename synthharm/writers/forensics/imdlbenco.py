@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synthharm.files import atomic_file, parse_json
+from synthharm.storage import as_path, is_remote
 from synthharm.writers.forensics.item import About, Item, Items
 from synthharm.writers.forensics.listed import check_splits, extra, json_array, read_items, suffix, write_items
 from synthharm.writers.forensics.record import SplicingRecord
@@ -55,19 +56,34 @@ class ImdlBencoFormat:
 
 def wrong_lists(folder: Path) -> Iterator[str]:
     """Whether the lists of a dataset in this format name its own files: a line for each that does not."""
-    here = folder.resolve()
     for path in sorted(folder.glob("*.json")):
         if not (folder / path.stem).is_dir():
             continue  # it is no list
         try:
-            named = [Path(name) for pair in parse_json(path.read_bytes()) for name in pair if name != "Negative"]
-            elsewhere = [one for one in named if not one.is_file() or not one.resolve().is_relative_to(here)]
+            elsewhere = sum(not _is_within(name, folder) for name in _named(path))
         except (OSError, ValueError, TypeError) as error:
             yield f"{path.name}: cannot be read: {error!r}"
             continue
         if elsewhere:
             detail = "was the dataset moved? then convert it again, for its loader wants absolute paths"
-            yield f"{path.name}: names {len(elsewhere)} files that are not in this folder: {detail}"
+            yield f"{path.name}: names {elsewhere} files that are not in this folder: {detail}"
+
+
+def _named(path: Path) -> Iterator[str]:
+    """The files that a list names. It has a pair a line, as `json_array` writes it, or all in one."""
+    with path.open("rb") as file:
+        for line in file:
+            if (entry := line.strip().removesuffix(b",")) not in (b"", b"[", b"]"):
+                found = parse_json(entry)
+                pairs = found if all(isinstance(pair, list) for pair in found) else [found]
+                yield from (name for pair in pairs for name in pair if name != "Negative")
+
+
+def _is_within(name: str, folder: Path) -> bool:
+    if is_remote(folder):
+        return name.startswith(f"{folder}/") and as_path(name).is_file()
+    path = Path(name)
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
 
 
 def _list(split: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from synthharm.files import write_synced
+from synthharm.storage import is_remote
 from synthharm.writers.forensics.record import SplicingRecord
 
 
@@ -37,10 +38,16 @@ class OnDisk:
 
     def place(self, path: Path) -> None:
         """See `Stored`."""
+        if is_remote(self.path):
+            write_synced(path, self.path.read_bytes())
+            return
         try:
             os.link(self.path, path)
         except OSError:  # another disk, or one without links
-            shutil.copyfile(self.path, path)
+            with self.path.open("rb") as source, path.open("xb") as target:
+                shutil.copyfileobj(source, target)
+                target.flush()
+                os.fsync(target.fileno())
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Item:
     files: Mapping[str, Stored]
 
 
-Items = Callable[[], Iterator[Item]]  # may be gone through more than once, in the order of the samples
+Items = Callable[[], Iterator[Item]]  # gives them in the order of the samples
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class Format(Protocol):
         ...
 
     def write(self, items: Items, folder: Path, about: About) -> None:
-        """Write all samples into an empty folder, in one pass at a time, without holding them in memory."""
+        """Write all samples into an empty folder, in one pass over them, without holding them in memory."""
         ...
 
     def read(self, folder: Path) -> Iterator[Item]:

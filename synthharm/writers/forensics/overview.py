@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
-from array import array
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import Any
 
 from synthharm.files import sha256
 from synthharm.writers.forensics.item import Item, Items
 from synthharm.writers.forensics.record import KINDS
+from synthharm.writers.spread import Spread
 
 PICKS = 3  # samples of each kind that are shown
 UNKNOWN = "unknown"
@@ -30,12 +30,12 @@ class PhotoSource:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the records of a dataset add up to.
+    """What the records of a dataset add up to; its size does not grow with their number.
 
     Args:
         kinds: samples by split and kind.
         shares: of each manipulated sample, the share of the image that its mask covers.
-        sides: of each image, the longer side in pixels.
+        sides: images by their longer side in pixels.
         suffixes: images by how their file name ends.
         saves: samples by the step of their last save.
         qualities: samples by JPEG quality of the last save, where it was one by quality.
@@ -49,8 +49,8 @@ class Overview:
     """
 
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
-    shares: array[float] = field(default_factory=lambda: array("d"))
-    sides: array[int] = field(default_factory=lambda: array("q"))
+    shares: Spread = field(default_factory=Spread)
+    sides: Counter[int] = field(default_factory=Counter)
     suffixes: Counter[str] = field(default_factory=Counter)
     saves: Counter[str] = field(default_factory=Counter)
     qualities: Counter[int] = field(default_factory=Counter)
@@ -78,27 +78,44 @@ class Overview:
 
 def overview(items: Items) -> Overview:
     """Go through a dataset once and add up its records; of each only a few numbers and its photos are kept."""
-    numbers = Overview()
-    picked: dict[str, list[tuple[str, Item]]] = {}
+    adding = Adding()
     for item in items():
-        _add(numbers, item)
+        adding.add(item)
+    return adding.numbers()
+
+
+@dataclass
+class Adding:
+    """An overview while samples are added to it, one after the other."""
+
+    _numbers: Overview = field(default_factory=Overview)
+    _picked: dict[str, list[tuple[str, Item]]] = field(default_factory=dict)
+
+    def add(self, item: Item) -> None:
+        """Take the next sample."""
+        _add(self._numbers, item)
         # By digest the shown samples come from all over the dataset, where neighbours may share their photos.
         rank = sha256(item.record.name.encode())
-        chosen = [*picked.get(item.record.kind, []), (rank, item)]
-        picked[item.record.kind] = heapq.nsmallest(PICKS, chosen, key=lambda pair: pair[0])
-    for kind in KINDS:
-        if kind in picked:
-            numbers.picks[kind] = [item for _, item in picked[kind]]
-    return numbers
+        picked = self._picked.setdefault(item.record.kind, [])
+        if len(picked) < PICKS or rank < picked[-1][0]:
+            insort(picked, (rank, item), key=lambda pair: pair[0])
+            del picked[PICKS:]
+
+    def numbers(self) -> Overview:
+        """What those that were taken add up to."""
+        for kind in KINDS:
+            if kind in self._picked:
+                self._numbers.picks[kind] = [item for _, item in self._picked[kind]]
+        return self._numbers
 
 
 def _add(numbers: Overview, item: Item) -> None:
     record = item.record
     numbers.kinds[record.split, record.kind] += 1
     if record.manipulated:
-        numbers.shares.append(record.image["share"])
-    numbers.sides.append(max(record.image["width"], record.image["height"]))
-    numbers.suffixes[PurePosixPath(record.files["image"]["path"]).suffix] += 1
+        numbers.shares.add(record.image["share"])
+    numbers.sides[max(record.image["width"], record.image["height"])] += 1
+    numbers.suffixes[splitext(record.files["image"]["path"])[1]] += 1
     numbers.lengths[len(record.history)] += 1
     numbers.lossy[sum(step["step"] in ("jpeg", "webp") for step in record.history)] += 1
     save: dict[str, Any] = record.history[-1] if record.history else {"step": UNKNOWN}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -60,14 +59,17 @@ class HuggingFaceFormat:
         """See `Format`. A split without samples has no file."""
         data = folder / DATA
         data.mkdir()
-        with ExitStack() as files:
-            splits = {split: _SplitFiles(data, split, self.rows, files) for split in about.splits}
+        splits = {split: _SplitFiles(data, split, self.rows) for split in about.splits}
+        try:
             for item in items():
                 if item.record.split not in splits:
                     raise SynthharmError(unknown_split(item.record, about.splits))
                 splits[item.record.split].add(item)
             for split in splits.values():
                 split.finish()
+        finally:
+            for split in splits.values():
+                split.close()
 
     def read(self, folder: Path) -> Iterator[Item]:
         """See `Format`."""
@@ -98,8 +100,8 @@ def features() -> Any:
 class _SplitFiles:
     """The files of one split while they are written: names say how many there are, and come at the end."""
 
-    def __init__(self, folder: Path, split: str, rows: int, files: ExitStack) -> None:
-        self.folder, self.split, self.rows, self.files = folder, split, rows, files
+    def __init__(self, folder: Path, split: str, rows: int) -> None:
+        self.folder, self.split, self.rows = folder, split, rows
         self.schema = features().arrow_schema
         self.group: list[Item] = []
         self.group_bytes = 0
@@ -129,7 +131,7 @@ class _SplitFiles:
         import pyarrow as pa
 
         if self.table is None:
-            self.table = self.files.enter_context(_open_table(self.next_path(), self.schema))
+            self.table = _open_table(self.next_path(), self.schema)
         self.table.write_table(pa.Table.from_pylist([_row(item) for item in self.group], self.schema))
         self.written += len(self.group)
         self.group, self.group_bytes = [], 0
@@ -214,7 +216,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as table:
+        with path.open("rb") as file, pq.ParquetFile(file) as table:
             wanted = features().arrow_schema
             if not table.schema_arrow.equals(wanted):
                 found = f"{', '.join(table.schema_arrow.names)}; accepted are {', '.join(wanted.names)}"

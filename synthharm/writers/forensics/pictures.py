@@ -115,7 +115,8 @@ def diagrams(numbers: Overview, splits: Sequence[str]) -> list[Bars]:
     steps = list(range(1, max(numbers.lengths, default=1) + 1))
     saves = list(range(max(numbers.lossy, default=0) + 1))
     common = sorted(numbers.categories.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_BARS]
-    shares = np.histogram(np.asarray(numbers.shares), 20, (0.0, 1.0))[0].tolist()
+    parts = [np.histogram(chunk, 20, (0.0, 1.0))[0] for chunk in numbers.shares.chunks()]
+    shares = np.sum(parts, axis=0).tolist()
     qualities = [sum(numbers.qualities[q] for q in range(low, low + 5)) for low in range(1, 101, 5)]
     once = {"": [numbers.lossy[count] for count in saves]}
     length = {"": [numbers.lengths[count] for count in steps]}

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
 
 import msgspec
 
-from synthharm.writers.record import read_fields
+from synthharm.writers.record import is_within, read_fields
 
 NEEDED = {  # what a record's parts say, each entry of those that are lists
-    "unit": ("number", "type", "role", "factor", "value", "history"),
-    "image": ("width", "height", "area", "share", "boundary"),
-    "licence": ("name", "attribution"),
-    "photos": ("photo", "sha256", "width", "height", "licence", "attribution"),
-    "edits": ("edit", "region"),
-    "history": ("step",),
-    "regions": ("id", "category", "photo", "region", "area", "share", "box"),
+    "unit": {"number", "type", "role", "factor", "value", "history"},
+    "image": {"width", "height", "area", "share", "boundary"},
+    "licence": {"name", "attribution"},
+    "photos": {"photo", "sha256", "width", "height", "licence", "attribution"},
+    "edits": {"edit", "region"},
+    "history": {"step"},
+    "regions": {"id", "category", "photo", "region", "area", "share", "box"},
 }
 FILE = {"path": str, "sha256": str, "bytes": int}
 KINDS = ("authentic", "retouch", "splice", "harmonized_splice", "copy_move", "removal")
@@ -82,7 +82,7 @@ class SplicingRecord:
 
     def to_json(self) -> str:
         """One line of JSON; floats are written so that they read back to the bit."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        return json.dumps({name: getattr(self, name) for name in _NAMES}, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> SplicingRecord:
@@ -91,14 +91,32 @@ class SplicingRecord:
         Raises:
             ValueError: not JSON, other fields than a record's, or values of other types.
         """
-        data = read_fields(line, [field.name for field in fields(cls)])
         try:
-            record = msgspec.convert(data, cls)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"sample {data['sample']!r}: {error}") from error
+            record = cls(*msgspec.structs.astuple(_DECODER.decode(line)))
+        except (ValueError, RecursionError):
+            record = _read(line)  # which says why, or reads what only Python does
         for problem in _problems(record):
             raise ValueError(f"sample {record.sample}: {problem}")
+        try:
+            msgspec.convert(record, _Parts, from_attributes=True)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"sample {record.sample}: {error}") from error
         return record
+
+
+_NAMES = tuple(field.name for field in fields(SplicingRecord))
+_HINTS = get_type_hints(SplicingRecord)
+_DECODER = msgspec.json.Decoder(
+    msgspec.defstruct("_Line", [(name, _HINTS[name]) for name in _NAMES], forbid_unknown_fields=True)
+)
+
+
+def _read(line: str | bytes) -> SplicingRecord:
+    data = read_fields(line, _NAMES)
+    try:
+        return msgspec.convert(data, SplicingRecord)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"sample {data['sample']!r}: {error}") from error
 
 
 def _problems(record: SplicingRecord) -> Iterator[str]:
@@ -112,10 +130,74 @@ def _problems(record: SplicingRecord) -> Iterator[str]:
     for name, keys in NEEDED.items():
         value = getattr(record, name)
         for entry in value if isinstance(value, list) else [value]:
-            if lacking := sorted(set(keys) - entry.keys()):
-                yield f"{name} without {', '.join(lacking)}"
+            if not entry.keys() >= keys:
+                yield f"{name} without {', '.join(sorted(keys - entry.keys()))}"
     if "image" not in record.files:
         yield f"files are {sorted(record.files)}; an image is needed"
     for role, file in record.files.items():
         if not isinstance(file, dict) or {key: type(value) for key, value in file.items()} != FILE:
             yield f"files: {role} is {file!r}; path, sha256 and bytes are needed"
+        elif not is_within(file["path"]):
+            yield f"files: {role}: the path {file['path']!r} is not within the dataset's folder"
+
+
+class _Unit(msgspec.Struct):
+    number: int
+    type: str
+    role: str | None
+    factor: str | None
+    history: str
+
+
+class _Image(msgspec.Struct):
+    width: int
+    height: int
+    area: int
+    share: float
+    boundary: float
+
+
+class _Licence(msgspec.Struct):
+    name: str | None
+    attribution: list[str]
+
+
+class _Photo(msgspec.Struct):
+    photo: str
+    sha256: str
+    width: int
+    height: int
+    licence: str | None
+    attribution: str | None
+
+
+class _Edit(msgspec.Struct):
+    edit: str
+    region: dict[str, Any]
+
+
+class _Step(msgspec.Struct):
+    step: str
+    quality: int | None = None
+
+
+class _Region(msgspec.Struct):
+    id: int
+    category: str | None
+    photo: int
+    region: str
+    area: int
+    share: float
+    box: tuple[int, int, int, int]
+
+
+class _Parts(msgspec.Struct):
+    """The types of what datasets' formats take from a record's parts."""
+
+    unit: _Unit
+    image: _Image
+    licence: _Licence
+    photos: list[_Photo]
+    edits: list[_Edit]
+    history: list[_Step]
+    regions: list[_Region]

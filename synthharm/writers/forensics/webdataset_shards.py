@@ -11,7 +11,6 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,9 +60,9 @@ class WebDatasetFormat:
 
     def write(self, items: Items, folder: Path, about: About) -> None:
         """See `Format`. A split without samples has no shard."""
-        with ExitStack() as shards:
-            counts = dict.fromkeys(about.splits, 0)
-            tars: dict[str, tarfile.TarFile] = {}
+        counts = dict.fromkeys(about.splits, 0)
+        tars: dict[str, tarfile.TarFile] = {}
+        try:
             for item in items():
                 split = item.record.split
                 if split not in counts:
@@ -71,11 +70,14 @@ class WebDatasetFormat:
                 number, row = divmod(counts[split], self.rows)
                 if row == 0:
                     if number:
-                        tars[split].close()
+                        tars.pop(split).close()
                     path = folder / f"{split}-{number:06d}.tar"
-                    tars[split] = shards.enter_context(tarfile.open(path, "w", format=tarfile.USTAR_FORMAT))
+                    tars[split] = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
                 _add_sample(tars[split], item)
                 counts[split] += 1
+        finally:
+            for tar in tars.values():
+                tar.close()
 
     def read(self, folder: Path) -> Iterator[Item]:
         """See `Format`. Nothing is extracted to the disk."""
@@ -173,7 +175,7 @@ def _take(sample: _Sample, extension: str, data: bytes, path: Path) -> None:
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of a tar's files, in order."""
     try:
-        with tarfile.open(path, "r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined]  # or it would keep every header it has seen
                 if not member.isreg() or member.size > LARGEST:

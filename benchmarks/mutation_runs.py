@@ -1,0 +1,132 @@
+"""Running tests on mutants: in children forked from one process that has imported everything but this project.
+
+What a child imports of the project lies in a copy, and so does what it changes. What calls this may not import the
+project itself before the last child has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module, util
+from pathlib import Path
+
+import pytest
+from mutation_tests import PYTEST, Settled, Tests, alarm
+
+SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
+TOO_LONG, NOT_RUN = 77, 78  # exit statuses of children: one was ended by its alarm, in one pytest did not run
+GRACE = 5.0  # seconds of the processor that a test may take beside ten times those it takes unmutated
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_DISABLE_JIT": "1",
+    "TRITON_INTERPRET": "1",
+}
+LEFT_BEHIND = (".git", ".venv", ".hypothesis", "__pycache__", "*.egg-info", ".*_cache", "build", "dist", "demo")
+
+
+@contextmanager
+def copied(root: Path) -> Iterator[Path]:
+    """A copy of a repository in a temporary folder, with room beside it for what tests leave behind."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy, scratch = Path(folder) / "repository", Path(folder) / "scratch"
+        shutil.copytree(root, copy, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+        scratch.mkdir()
+        os.environ.update(ENVIRONMENT, PYTHONPATH=str(copy), TMPDIR=str(scratch))
+        yield copy
+
+
+class Judge(Settled):
+    """A plugin that runs chosen tests in their order, and ends the process where one takes far too long."""
+
+    def __init__(self, seconds: dict[str, float], report: Path) -> None:
+        self.seconds, self.report = seconds, report
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        order = {name: i for i, name in enumerate(self.seconds)}
+        items[:] = sorted((item for item in items if item.nodeid in order), key=lambda item: order[item.nodeid])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        def end() -> None:
+            self.report.write_text(item.nodeid)
+            os._exit(TOO_LONG)
+
+        with alarm(10 * self.seconds[item.nodeid] + GRACE, end):
+            return (yield)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.report.write_text(report.nodeid)
+
+
+def preload(tests: Tests) -> None:
+    """Import what children will need and what is installed: not this project, nor its tests."""
+    for module in sorted(tests.modules - sys.modules.keys()):
+        with suppress(Exception):  # some can only be imported by others
+            found = util.find_spec(module.split(".")[0])
+            if found is not None and "site-packages" in str(found.origin):
+                import_module(module)
+
+
+def judge_mutant(copy: Path, file: str, code: str, tests: Tests, names: Sequence[str]) -> tuple[str, str]:
+    """Run tests on a mutant until one fails: what became of it, and by which test."""
+    if not names:
+        return SURVIVED, ""
+    path, report = copy / file, copy.parent / "report"
+    original = path.read_bytes()
+    seconds = {name: tests.seconds[name] for name in names}
+    report.write_text("")
+    Path(util.cache_from_source(str(path))).unlink(missing_ok=True)
+    try:
+        path.write_text(code, encoding="utf-8")
+        sys.dont_write_bytecode = True
+        files = list(dict.fromkeys(name.split("::")[0] for name in names))
+        status = _fork(copy, ["-x", *files], Judge(seconds, report), 30 * sum(seconds.values()) + 120)
+    finally:
+        path.write_bytes(original)
+    if status == NOT_RUN:
+        raise SystemExit(f"pytest does not run:\n{(copy.parent / 'log').read_text()[-4000:]}")
+    if status == 0:
+        return SURVIVED, ""
+    return (TIMED_OUT if status in (TOO_LONG, None) else KILLED), report.read_text() or f"status {status}"
+
+
+def _fork(copy: Path, arguments: Sequence[str], plugin: object, most_seconds: float) -> int | None:
+    """The exit status of pytest in a child; None where it had to be killed."""
+    child = os.fork()
+    if child == 0:
+        status = NOT_RUN
+        try:
+            os.setsid()
+            log = os.open(copy.parent / "log", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            for stream in (0, 1, 2):
+                os.dup2(log, stream)
+            os.chdir(copy)
+            sys.path.insert(0, str(copy))
+            status = int(pytest.main([*PYTEST, *arguments], plugins=[plugin]))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    end = time.monotonic() + most_seconds
+    while time.monotonic() < end:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            with suppress(ProcessLookupError):  # what it may have started and left
+                os.killpg(child, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None

@@ -1,0 +1,176 @@
+"""What a run would make, how large and how long, from a few samples that are made and thrown away."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+
+from synthharm.errors import SynthharmError
+from synthharm.generate.cache import cache_beside, keep_index
+from synthharm.generate.dataset import Dataset
+from synthharm.generate.running.views import duration, size
+from synthharm.generate.source_key import source_key
+from synthharm.generate.threads import one_thread
+from synthharm.generate.workshop import AnyPlan, Maker, make_plan, open_maker, open_plan
+from synthharm.recipe import AnyRecipe, IHarmony4Layout, Recipe, as_recipe
+from synthharm.storage import as_path, is_remote, storage_errors
+
+SECONDS, MOST = 20.0, 64  # of measuring, and samples of it, at most
+PIECES = 16  # that the measured samples come in, from all over the dataset
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would make.
+
+    Args:
+        samples: how many samples the recipe asks for.
+        shards: in how many units of work.
+        planning: seconds that listing the sources took; next to none where their index was there.
+        measured: how many samples were made to measure the rest.
+        seconds: what one of them took on one processor.
+        bytes: what all files of samples would have.
+        files: how many there would be.
+        rejects: how often something was rejected while they were made, by reason.
+        free: bytes that are free where the dataset would go; None behind an address.
+    """
+
+    samples: int
+    shards: int
+    planning: float
+    measured: int
+    seconds: float
+    bytes: int
+    files: int
+    rejects: dict[str, int]
+    free: int | None
+
+    def lines(self, jobs: int) -> list[str]:
+        """What a person wants to know, a line each.
+
+        Args:
+            jobs: processes that would work, each on a processor of its own.
+        """
+        lines = [
+            f"{self.samples} samples in {self.shards} shards, about {self.files} files",
+            f"about {size(self.bytes)}" + ("" if self.free is None else f"; {size(self.free)} are free there"),
+            f"about {duration(self.seconds * self.samples / jobs)} with {jobs} job{'s' * (jobs > 1)}, before the "
+            f"finishing; listing the sources took {duration(self.planning)}",
+            f"measured on {self.measured} samples: {self.seconds * 1000:.0f} ms each",
+        ]
+        if self.free is not None and self.bytes > self.free:
+            lines.append("warning: that is more than is free there")
+        if self.rejects:
+            listed = ", ".join(f"{count} {reason}" for reason, count in self.rejects.items())
+            lines.append(f"rejected while measuring: {listed}")
+        return lines
+
+
+def estimate(
+    recipe: AnyRecipe | str | Path, output: str | Path, *, jobs: int = 1, overrides: Sequence[str] = ()
+) -> Estimate:
+    """Find out what a run would make. Nothing is written but the index of the sources, which the run will use.
+
+    Args:
+        recipe: a recipe, or the path of its YAML file.
+        output: where the dataset would go.
+        jobs: processes to list the sources in.
+        overrides: `key=value` on top of a recipe's file.
+
+    Raises:
+        SynthharmError: the recipe is wrong, the data is not there, the folder is another's, or no sample can be
+            made.
+    """
+    checked = as_recipe(recipe, overrides)
+    with storage_errors():
+        folder, start = as_path(output), time.perf_counter()
+        Dataset(folder).refuse(checked)
+        index = keep_index(
+            cache_beside(folder), source_key(checked), lambda place: make_plan(checked, place, jobs).digest
+        )
+        planning = time.perf_counter() - start
+        plan = open_plan(checked, index)
+        with one_thread():
+            found = _measure(open_maker(checked, index), checked)
+    counts = _file_counts(checked, plan)
+    return Estimate(
+        samples=checked.samples,
+        shards=ceil(checked.samples / checked.shard),
+        planning=planning,
+        measured=found.samples,
+        seconds=found.seconds / found.samples,
+        bytes=round(sum(counts.get(role, checked.samples) * found.mean(role) for role in found.bytes)),
+        files=round(sum(counts.get(role, checked.samples) * found.share(role) for role in found.bytes)),
+        rejects=dict(sorted(found.rejects.items())),
+        free=None if is_remote(folder) else shutil.disk_usage(_existing(folder.absolute())).free,
+    )
+
+
+@dataclass
+class _Found:
+    """What making some samples came to; files by role."""
+
+    samples: int = 0
+    seconds: float = 0.0
+    files: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+
+    def mean(self, role: str) -> float:
+        """Bytes of a role's files by sample."""
+        return self.bytes[role] / self.samples
+
+    def share(self, role: str) -> float:
+        """Files of a role by sample."""
+        return self.files[role] / self.samples
+
+
+def _measure(maker: Maker, recipe: AnyRecipe) -> _Found:
+    found, end = _Found(), time.perf_counter() + SECONDS
+    for number, (first, last) in enumerate(_pieces(recipe.samples)):
+        start = time.perf_counter()
+        for made, rejected in maker.between(first, last):
+            found.rejects.update(reject.reason for reject in rejected)
+            if number:  # the first piece also compiles kernels and opens files
+                found.seconds += time.perf_counter() - start
+                found.samples += len(made)
+                for sample in made:
+                    found.files.update(sample.record.files.keys())
+                    found.bytes.update({role: file["bytes"] for role, file in sample.record.files.items()})
+            start = time.perf_counter()
+        if found.samples and time.perf_counter() > end:
+            break
+    if not found.samples:
+        listed = ", ".join(f"{number} {reason}" for reason, number in found.rejects.items())
+        raise SynthharmError(f"no sample could be made to measure by; rejected: {listed or 'nothing'}")
+    return found
+
+
+def _file_counts(recipe: AnyRecipe, plan: AnyPlan) -> dict[str, float]:
+    """How many files there would be of roles whose files samples share."""
+    if not isinstance(recipe, Recipe):
+        return {}
+    samples, photos, regions = recipe.samples, plan.index.photos, plan.index.regions
+    used = min(samples / regions, 1.0)  # the share of the regions that samples are of
+    counts = {"real": photos * (1 - (1 - used) ** (regions / photos))}
+    if isinstance(recipe.writer, IHarmony4Layout):
+        counts["mask"] = used * regions
+    return counts
+
+
+def _pieces(samples: int) -> Iterator[tuple[int, int]]:
+    """Ranges of samples from all over the dataset; the first one comes twice, for it is not measured."""
+    length = max(min(MOST, samples) // PIECES, 1)
+    starts = sorted({samples * piece // PIECES for piece in range(PIECES)})
+    for start in [starts[0], *starts]:
+        yield start, min(start + length, samples)
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder that is there."""
+    return path if path.exists() else _existing(path.parent)

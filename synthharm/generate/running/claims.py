@@ -1,0 +1,217 @@
+"""Claims: who may write into a folder, so that no two runs do at once.
+
+On a local disk a claim is a lock on a file, which the system frees when its process ends, however it ends. Behind
+an address it is an object that only one process can create, and that expires when its holder no longer renews it;
+ages are told by the service's clock alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from synthharm.files import file_names
+from synthharm.storage import filesystem, is_remote
+
+RENEWED, EXPIRED = 15.0, 60.0  # seconds: how often a remote claim is renewed, and when it is nobody's any more
+_PATIENCE = 1.0  # seconds that a claim is tried for: looking whether one is held holds it for a moment
+_POLL = 0.05
+_SETTLED = 2.0  # seconds after which who took an expired lease over, of several at once, is decided
+
+
+class Taken(Exception):
+    """A claim is somebody else's. The message says whose."""
+
+
+class Claims(Protocol):
+    """The claims on one folder, by name."""
+
+    def hold(self, name: str, *, against: Callable[[str], bool], wait: bool = False) -> Any:
+        """Hold a claim while a block runs: a context manager.
+
+        Args:
+            name: of the claim.
+            against: which other claims, by name, rule it out.
+            wait: until nobody else has it, instead of giving up.
+
+        Raises:
+            Taken: it is held, or one that rules it out is.
+        """
+        ...
+
+    def held(self) -> list[str]:
+        """The names of the claims that are held now."""
+        ...
+
+
+def claims(folder: Path) -> Claims:
+    """The claims whose files are in a folder, which is made when the first is held."""
+    return _Leases(folder) if is_remote(folder) else _Locks(folder)
+
+
+def nothing(name: str) -> bool:
+    """Rules out no other claim."""
+    return False
+
+
+@dataclass(frozen=True)
+class _Locks:
+    """Claims on a local disk, or on one that several machines share."""
+
+    folder: Path
+
+    @contextmanager
+    def hold(self, name: str, *, against: Callable[[str], bool], wait: bool = False) -> Iterator[None]:
+        with self._locked(name, wait) as file:
+            with contextlib.suppress(OSError):  # whose it is only helps who reads it
+                file.truncate(0)
+                file.write(_holder())
+                file.flush()
+            for other in self.held():
+                if other != name and against(other):
+                    raise Taken(f"{other}, by {self._whose(other)}")
+            yield
+
+    def held(self) -> list[str]:
+        return [name for name in sorted(file_names(self.folder)) if self._is_held(name)]
+
+    def _locked(self, name: str, wait: bool) -> IO[str]:
+        """The claim's file, open and locked."""
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.ExitStack() as stack:
+                file = stack.enter_context((self.folder / name).open("a+"))
+                self._lock(file, name, wait)
+                with contextlib.suppress(FileNotFoundError):
+                    # Another, or none, where the folder was removed meanwhile: then the lock is worth nothing.
+                    if os.path.samestat(os.fstat(file.fileno()), (self.folder / name).stat()):
+                        stack.pop_all()
+                        return file
+
+    def _lock(self, file: IO[str], name: str, wait: bool) -> None:
+        if wait:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                if time.monotonic() > end:
+                    raise Taken(f"{name}, by {self._whose(name)}") from None
+                time.sleep(_POLL)
+
+    def _is_held(self, name: str) -> bool:
+        with contextlib.suppress(FileNotFoundError), (self.folder / name).open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
+    def _whose(self, name: str) -> str:
+        with contextlib.suppress(OSError):
+            return (self.folder / name).read_text() or "another process"
+        return "another process"
+
+
+@dataclass(frozen=True)
+class _Leases:
+    """Claims behind an address."""
+
+    folder: Path
+
+    @contextmanager
+    def hold(self, name: str, *, against: Callable[[str], bool], wait: bool = False) -> Iterator[None]:
+        mine = json.dumps({"holder": _holder(), "token": secrets.token_hex(8)}).encode()
+        while not self._create(name, mine):
+            if not wait:
+                raise Taken(f"{name}, by {self._whose(name)}")
+            time.sleep(RENEWED / 5)
+        ended = threading.Event()
+        renewing = threading.Thread(target=self._renew, args=(name, mine, ended), daemon=True)
+        try:
+            for other in self.held():
+                if other != name and against(other):
+                    raise Taken(f"{other}, by {self._whose(other)}")
+            renewing.start()
+            yield
+        finally:
+            ended.set()
+            with contextlib.suppress(FileNotFoundError):
+                if self._is(name, mine):
+                    (self.folder / name).unlink()
+
+    def held(self) -> list[str]:
+        names = [name for name in sorted(file_names(self.folder)) if "." not in name]
+        now = self._now() if names else 0.0
+        return [name for name in names if self._age(name, now) < EXPIRED]
+
+    def _create(self, name: str, mine: bytes) -> bool:
+        system, place = filesystem(self.folder / name)
+        takes_over = False
+        for _ in range(2):
+            try:
+                system.pipe_file(place, mine, mode="create")
+                if takes_over:  # so may another, which found the same lease expired and removes this one
+                    time.sleep(_SETTLED)
+                return not takes_over or self._is(name, mine)
+            except FileExistsError:
+                if self._age(name, self._now()) < EXPIRED:
+                    return False
+                with contextlib.suppress(FileNotFoundError):
+                    (self.folder / name).unlink()
+                takes_over = True
+        return False
+
+    def _renew(self, name: str, mine: bytes, ended: threading.Event) -> None:
+        while not ended.wait(RENEWED):
+            with contextlib.suppress(Exception):  # a service that is away for a moment; the next turn tries again
+                if self._read(name) != mine:
+                    return  # it had expired and is another's: what both write is the same
+                (self.folder / name).write_bytes(mine)
+
+    def _read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+    def _is(self, name: str, mine: bytes) -> bool:
+        try:
+            return self._read(name) == mine
+        except FileNotFoundError:
+            return False
+
+    def _whose(self, name: str) -> str:
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            return str(json.loads(self._read(name))["holder"])
+        return "another process"
+
+    def _age(self, name: str, now: float) -> float:
+        try:
+            return now - (self.folder / name).stat().st_mtime
+        except FileNotFoundError:
+            return EXPIRED
+
+    def _now(self) -> float:
+        """The time by the service's clock: that of an object written now."""
+        probe = self.folder / f"now.{secrets.token_hex(8)}"
+        probe.write_bytes(b"")
+        try:
+            return float(probe.stat().st_mtime)
+        finally:
+            probe.unlink()
+
+
+def _holder() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"

@@ -1,0 +1,86 @@
+"""How far a dataset has come, read from its folder by another process than the one that makes it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from synthharm.errors import SynthharmError
+from synthharm.files import file_names, parse_json
+from synthharm.generate.dataset import PLAN, SUMMARY, Dataset
+from synthharm.generate.running.views import describe, duration
+from synthharm.generate.running.watch import FINISHING, MAKING, PLANNING, State
+from synthharm.storage import as_path, storage_errors
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a dataset has come.
+
+    Args:
+        folder: the dataset's.
+        samples: how many it is to have.
+        shards: how many shards are done, whoever made them.
+        runs: the latest state of each run that worked on it; none once it is finished.
+        working: the names of the parts that a process is working on now.
+        numbers: the dataset in numbers, once it is finished.
+    """
+
+    folder: str
+    samples: int
+    shards: int
+    runs: tuple[State, ...]
+    working: tuple[str, ...]
+    numbers: dict[str, Any] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+    def lines(self, now: float) -> list[str]:
+        """What a person wants to know, a line each; `now` is in seconds since 1970."""
+        if self.numbers is not None:
+            return [f"{self.folder}: finished, {self.numbers['samples']} samples"]
+        lines = [f"{self.folder}: {self.shards} shards done, for {self.samples} samples in all"]
+        for state in self.runs:
+            ago = f"{duration(max(now - state.updated, 0))} ago"
+            lines.append(f"{describe(state)} ({ago}, process {state.process} on {state.host})")
+            if state.phase in (PLANNING, MAKING, FINISHING) and state.part not in self.working:
+                lines.append(f"{state.part}: nobody works on it any more; the same command goes on with it")
+        return lines
+
+
+def read_status(folder: str | Path) -> Status:
+    """Read how far a dataset has come, while it is made, after it was stopped, or when it is finished.
+
+    Raises:
+        SynthharmError: no dataset is there, nor one begun.
+    """
+    with storage_errors():
+        dataset = Dataset(as_path(folder))
+        names = sorted(file_names(dataset.status_file("run").parent))
+        found = (_state(dataset.status_file(name.removesuffix(".json"))) for name in names if name[0] != ".")
+        runs = tuple(state for state in found if state is not None)
+        if not dataset.begun and not runs:
+            raise SynthharmError(f"{folder}: is not a dataset of synthharm, nor one begun: {PLAN} is missing")
+        numbers = parse_json((dataset.folder / SUMMARY).read_bytes()) if dataset.finished else None
+        wanted = int(dataset.recipe["samples"]) if dataset.begun else max(state.wanted for state in runs)
+        working = () if numbers else tuple(dataset.claims.held())
+        return Status(str(folder), wanted, len(dataset.done_shards()), runs, working, numbers)
+
+
+def seconds_now() -> float:
+    """Seconds since 1970."""
+    return time.time()
+
+
+def _state(path: Path) -> State | None:
+    try:
+        stored = parse_json(path.read_bytes())
+        return State(**{one.name: stored[one.name] for one in fields(State)})
+    except FileNotFoundError:
+        return None  # the dataset was finished meanwhile
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SynthharmError(f"{path}: is not the status of a run: {error!r}") from error

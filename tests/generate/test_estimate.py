@@ -1,0 +1,142 @@
+"""What a run would make is told before, and nothing is written for it but the index of the sources."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from command_endings import ended
+from small_datasets import SIDE, tree, write_photos, write_recipe
+from splicing_datasets import Made, plain_recipe_of, samples_of
+from typer.testing import CliRunner
+
+from synthharm.cli import app
+from synthharm.errors import SynthharmError
+from synthharm.generate import generate
+from synthharm.generate.dataset import Dataset
+from synthharm.generate.estimate import Estimate, estimate
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_photos(tmp_path_factory.mktemp("photos"))
+
+
+def _files_of_samples(folder: Path) -> dict[str, int]:
+    return {one["path"]: one["bytes"] for record in Dataset(folder).records() for one in record.files.values()}
+
+
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "folder": {},
+    "iharmony4": {
+        "writer": {"format": "iharmony4"},
+        "encoding": {"format": "jpeg"},
+    },
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_numbers_are_those_of_a_run(photos: Path, tmp_path: Path, layout: str) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos, samples=20, shard=6, **LAYOUTS[layout])
+    found = estimate(recipe, tmp_path / "dataset")
+    generate(recipe, tmp_path / "dataset")
+    files = _files_of_samples(tmp_path / "dataset")
+    assert found.files == len(files)
+    assert found.bytes == pytest.approx(sum(files.values()), rel=0.2)
+    assert (found.samples, found.shards) == (20, 4)
+    assert 0 < found.measured <= 20
+    assert found.seconds > 0
+    assert found.rejects == {}
+    assert found.free is not None
+
+
+def test_where_samples_use_some_regions_alone_the_files_are_about_right(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos, samples=3)
+    found = estimate(recipe, tmp_path / "dataset")
+    generate(recipe, tmp_path / "dataset")
+    assert found.files == len(_files_of_samples(tmp_path / "dataset")) == 9
+
+
+@pytest.mark.slow
+def test_the_numbers_of_a_splicing_recipe_are_those_of_a_run(splicing: Made, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(plain_recipe_of(splicing.source)))
+    found = estimate(recipe, tmp_path / "dataset")
+    generate(recipe, tmp_path / "dataset")
+    files = [one for record in samples_of(tmp_path / "dataset") for one in record.files.values()]
+    assert found.files == pytest.approx(len(files), rel=0.2)
+    assert found.bytes == pytest.approx(sum(one["bytes"] for one in files), rel=0.2)
+
+
+def test_only_the_index_is_written(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos)
+    sources = tree(photos)
+    estimate(recipe, tmp_path / "below" / "dataset")
+    names = {path.partition("/.synthharm/")[0] for path in tree(tmp_path)}
+    assert names == {"thesis.tex", "recipe.yaml", "below"}
+    assert not (tmp_path / "below" / "dataset").exists()
+    assert tree(photos) == sources
+
+
+def test_a_dataset_begun_is_left_as_it_is(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos)
+    generate(recipe, tmp_path / "dataset", rank=0, world_size=2)
+    before = tree(tmp_path)
+    estimate(recipe, tmp_path / "dataset")
+    assert tree(tmp_path) == before
+
+
+def test_no_sample_that_could_be_made_is_an_error(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path / "photos", count=2)
+    for path in (photos / "masks").iterdir():
+        cv2.imwrite(str(path), np.zeros((SIDE, SIDE), np.uint8))
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos, samples=2)
+    with pytest.raises(SynthharmError, match=r"no sample could be made to measure by; rejected: \d+ "):
+        estimate(recipe, tmp_path / "dataset")
+
+
+def _example(**changes: Any) -> Estimate:
+    known = {
+        "samples": 1000,
+        "shards": 4,
+        "planning": 0.2,
+        "measured": 64,
+        "seconds": 0.05,
+        "bytes": 3_000_000_000,
+    }
+    return Estimate(**{**known, "files": 2100, "rejects": {}, "free": 5_000_000_000, **changes})
+
+
+def test_what_is_said_of_it() -> None:
+    assert _example().lines(2) == [
+        "1000 samples in 4 shards, about 2100 files",
+        "about 3.0 GB; 5.0 GB are free there",
+        "about 25 s with 2 jobs, before the finishing; listing the sources took 0 s",
+        "measured on 64 samples: 50 ms each",
+    ]
+    lines = _example(free=2_900_000_000, rejects={"truncated": 3}).lines(1)
+    assert lines[2].startswith("about 50 s with 1 job, ")
+    assert lines[4:] == ["warning: that is more than is free there", "rejected while measuring: 3 truncated"]
+    assert _example(free=None).lines(1)[1] == "about 3.0 GB"
+
+
+def test_the_command_says_it_and_warns(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 8, 1))  # type: ignore[attr-defined]
+    arguments = ["generate", str(recipe), "--output", str(tmp_path / "dataset"), "--dry-run"]
+    result = CliRunner().invoke(app, [*arguments, "--jobs", "3"])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "12 samples in 4 shards, about 29 files"
+    assert lines[1].endswith("; 1 B are free there")
+    assert "with 3 jobs" in lines[2]
+    assert lines[4] == "warning: that is more than is free there"
+    assert len(lines) == 5
+    assert not (tmp_path / "dataset").exists()
+    assert "data" in ended(CliRunner().invoke(app, [*arguments, "--set", "data=nowhere"]))

@@ -1,0 +1,153 @@
+"""The benchmark of mutants finds what tests miss, in a small project where that is known."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytest.importorskip("cosmic_ray")
+pytest.importorskip("coverage")
+FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+
+SUMS = '''"""Sums: 1 + 1 is 2."""
+
+from __future__ import annotations
+
+LIMIT = 10
+
+
+def capped(first: int | None, second: int = 3) -> int | None:
+    if first is None:
+        raise ValueError(f"got {1 + 1}; {LIMIT - 1} is accepted")
+    total = first + second
+    while total > LIMIT:
+        total -= 1
+    return total
+
+
+def unused(values: list[int]) -> int:
+    return max(values) - 1
+'''
+TESTS = """from sums.capping import capped
+
+
+def test_small_sums():
+    assert capped(2, 4) == 6
+
+
+def test_large_sums():
+    assert capped(9, 9) == 10
+
+
+def test_what_fails_anyhow():
+    assert capped(2, 4) == 7
+"""
+RUN = """
+import json, sys
+from pathlib import Path
+root, cache, folder = map(Path, sys.argv[1:])
+sys.path.insert(0, str(folder))
+import mutation, mutation_runs
+mutation_runs.GRACE = 0.5
+with mutation.copied(root) as copy:
+    files = mutation.files_of(copy, "sums")
+    tests = mutation.watch_tests(copy, files, ["tests"], 5, cache)
+    mutation.preload(tests)
+    places = [place for file in files for place in mutation.places_of(copy, file)]
+    runs, same = mutation.measure(copy, tests, places, len(places), 60)
+    mutation.check_killers(copy, tests, runs)
+    found = [(run.mutant.changed, run.outcome, run.by) for run in runs]
+    print(json.dumps({"found": found, "left_out": tests.left_out, "imported": "sums" in sys.modules}))
+"""
+
+
+def load(name: str) -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        return import_module(name)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    for folder in ("sums", "tests"):
+        (root / folder).mkdir(parents=True)
+    (root / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["slow"]\n')
+    (root / "sums" / "__init__.py").write_text("")
+    (root / "sums" / "capping.py").write_text(SUMS)
+    (root / "tests" / "test_capping.py").write_text(TESTS)
+    return root
+
+
+def test_mutants_are_changes_of_what_code_does(project: Path) -> None:
+    mutation = load("mutation")
+    changed = [mutation.mutant_at(project, place) for place in mutation.places_of(project, "sums/capping.py")]
+    assert {(mutant.line, mutant.changed.replace(" ", "")) for mutant in changed} == {
+        (5, "LIMIT=11"),
+        (5, "LIMIT=9"),
+        (8, "defcapped(first:int|None,second:int=4)->int|None:"),
+        (8, "defcapped(first:int|None,second:int=2)->int|None:"),
+        (9, "iffirstisnotNone:"),
+        (11, "total=first-second"),
+        (12, "whiletotal>=LIMIT:"),
+        (12, "whiletotal<=LIMIT:"),
+        (13, "total-=2"),
+        (13, "total-=0"),
+        (18, "returnmax(values)+1"),
+        (18, "returnmax(values)-2"),
+        (18, "returnmax(values)-0"),
+    }
+    assert all(mutant.code != SUMS and mutant.text in SUMS for mutant in changed)
+
+
+def test_what_tests_miss_survives_and_nothing_else(project: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    command = [sys.executable, "-c", RUN, str(project), str(tmp_path / "cache"), str(FOLDER)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout.splitlines()[-1])
+    outcomes = {changed.replace(" ", ""): (outcome, by) for changed, outcome, by in made["found"]}
+    survivors = {changed for changed, (outcome, _) in outcomes.items() if outcome == "survived"}
+    assert survivors == {
+        "defcapped(first:int|None,second:int=4)->int|None:",
+        "defcapped(first:int|None,second:int=2)->int|None:",
+        "total-=2",
+        "returnmax(values)+1",
+        "returnmax(values)-2",
+        "returnmax(values)-0",
+    }
+    assert outcomes["total=first-second"][0] == "killed"
+    assert outcomes["total-=0"] == ("timed out", "tests/test_capping.py::test_large_sums")
+    assert made["left_out"] == ["tests/test_capping.py::test_what_fails_anyhow"]
+    assert not made["imported"]
+    after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_intervals_are_wilsons() -> None:
+    """Wilson's bounds are the shares from which what was found is 1.96 deviations away."""
+    mutation = load("mutation")
+    for hits, count in ((0, 10), (9, 10), (85, 100), (150, 150)):
+        for bound in mutation.interval(hits, count):
+            deviation = math.sqrt(bound * (1 - bound) / count)
+            assert abs(bound - hits / count) == pytest.approx(1.959964 * deviation, abs=1e-9)
+
+
+def test_every_equivalent_mutant_is_one_and_says_why() -> None:
+    """What is listed is there: a line that changes takes its mutants' excuses with it."""
+    mutation = load("mutation")
+    equivalent = mutation.read_equivalent(mutation.EQUIVALENT)
+    files = {file for file, *_ in equivalent}
+    places = [place for file in sorted(files) for place in mutation.places_of(mutation.ROOT, file)]
+    wanted = {(file, operator) for file, operator, *_ in equivalent}
+    made = [mutation.mutant_at(mutation.ROOT, p) for p in places if (p.file, p.operator) in wanted]
+    found = {(mutant.file, mutant.operator, mutant.text, mutant.changed) for mutant in made}
+    assert equivalent.keys() <= found
+    assert all(len(reason) > 20 for reason in equivalent.values())
