@@ -1,12 +1,13 @@
-"""How near `generate` comes to the floor of its codecs, and what a second job adds.
+"""How near `generate` comes to the floor of its codecs, and what a second worker adds.
 
     OMP_NUM_THREADS=1 python benchmarks/end_to_end.py --data ../shared/photos/coco --samples 300
 
 Makes the samples of recipes/retouch_coco.yaml, as PNG and as JPEG of quality 95. The floor reads and decodes the
 photo and mask of each of these samples, encodes image, mask and real as often as `generate` does, takes their
 checksums and writes as many files as safely, with nothing between. It knows the samples beforehand: listing the
-source, what was rejected on the way, records and summary are `generate`'s alone. Floor, one job and two jobs
-take turns in every repetition. Workers are started, and what is compiled is loaded, before the first.
+source, what was rejected on the way, records and summary are `generate`'s alone. Floor, one job, two jobs and two
+workers of a Dask cluster take turns in every repetition. Workers are started, the source's index is made, and what
+is compiled is loaded, before the first.
 
 A run apart, under a profiler, says what shares of the time things take. Writes results/end_to_end.json.
 """
@@ -25,6 +26,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from distributed import LocalCluster
 from measuring import RESULTS, print_table, write_result
 
 from synthharm.composites import encoding, measure_recovery
@@ -44,7 +46,7 @@ from synthharm.writers import Record
 
 HERE = Path(__file__).resolve().parent
 FORMATS = {"png": ["encoding.format=png"], "jpeg95": ["encoding.format=jpeg", "encoding.quality=95"]}
-TURNS = ("floor", "one job", "two jobs")
+TURNS = ("floor", "one job", "two jobs", "two Dask workers")
 
 # What a share is called, and the functions that it is the time of.
 SHARES: dict[str, tuple[Callable[..., object], ...]] = {
@@ -54,7 +56,7 @@ SHARES: dict[str, tuple[Callable[..., object], ...]] = {
     "undo and measure": (RegionJudge.judge,),
     "encode": (encoding._encode,),
     "judge what JPEG left": (measure_recovery,),
-    "write": (write_synced, shard._move_into_place),
+    "write": (write_synced, shard._Outbox.send),
     "finish": (finish,),
 }
 
@@ -122,16 +124,18 @@ def find_region(plan: Plan, record: Record) -> int:
     raise ValueError(f"sample {record.sample} is of no region that the plan has for it")
 
 
-def measure(recipe: Recipe, folder: Path, repeats: int) -> dict[str, Any]:
-    """Samples per second of the floor, of one job and of two, in turns."""
+def measure(recipe: Recipe, folder: Path, repeats: int, address: str) -> dict[str, Any]:
+    """Samples per second of the floor, of one job, of two, and of a cluster's two workers, in turns."""
     generate(recipe, folder / "warm", jobs=1)
     generate(recipe, folder / "warm two", jobs=2)
+    generate(recipe, folder / "warm cluster", engine="dask", address=address)
     floor = Floor.of(recipe, folder / "warm", folder / "index")
     samples = len(floor.records)
     turns: dict[str, Callable[[Path], object]] = {
         "floor": floor.run,
         "one job": lambda output: generate(recipe, output, jobs=1),
         "two jobs": lambda output: generate(recipe, output, jobs=2),
+        "two Dask workers": lambda output: generate(recipe, output, engine="dask", address=address),
     }
     rates: dict[str, list[float]] = {name: [] for name in TURNS}
     for repeat in range(repeats):
@@ -144,11 +148,13 @@ def measure(recipe: Recipe, folder: Path, repeats: int) -> dict[str, Any]:
         print(", ".join(f"{name} {found[-1]:.1f}" for name, found in rates.items()), flush=True)
     one = [a / b for a, b in zip(rates["one job"], rates["floor"], strict=True)]
     two = [a / b for a, b in zip(rates["two jobs"], rates["one job"], strict=True)]
+    dask = [a / b for a, b in zip(rates["two Dask workers"], rates["one job"], strict=True)]
     return {
         "samples": samples,
         "samples_per_second": {name: round(median(found), 2) for name, found in rates.items()},
         "one_job_of_floor": {"median": round(median(one), 3), "lowest": round(min(one), 3)},
         "two_jobs_of_one": {"median": round(median(two), 3), "lowest": round(min(two), 3)},
+        "two_dask_workers_of_one_job": {"median": round(median(dask), 3), "lowest": round(min(dask), 3)},
         "rates": {name: [round(rate, 2) for rate in found] for name, found in rates.items()},
         "shares": profile(recipe, folder / "profiled"),
     }
@@ -184,20 +190,22 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS / "end_to_end.json")
     options = parser.parse_args()
     found = {}
-    for name, settings in FORMATS.items():
-        overrides = [f"data={options.data}", f"samples={options.samples}", *settings]
-        recipe = load_recipe(HERE.parent / "recipes" / "retouch_coco.yaml", overrides)
-        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            print(f"{name}, samples per second")
-            found[name] = measure(recipe, Path(folder), options.repeats)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        for name, settings in FORMATS.items():
+            overrides = [f"data={options.data}", f"samples={options.samples}", *settings]
+            recipe = load_recipe(HERE.parent / "recipes" / "retouch_coco.yaml", overrides)
+            with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+                print(f"{name}, samples per second")
+                found[name] = measure(recipe, Path(folder), options.repeats, cluster.scheduler_address)
     print_table(
-        ["format", *TURNS, "one job / floor", "two jobs / one"],
+        ["format", *TURNS, "one job / floor", "two jobs / one", "two Dask / one"],
         [
             [
                 name,
                 *(row["samples_per_second"][turn] for turn in TURNS),
                 row["one_job_of_floor"]["median"],
                 row["two_jobs_of_one"]["median"],
+                row["two_dask_workers_of_one_job"]["median"],
             ]
             for name, row in found.items()
         ],

@@ -48,6 +48,12 @@ TURNS = {
     "floor": ("codecs alone", GREY, ""),
     "one job": ("1 job", BLUE, ""),
     "two jobs": ("2 jobs", SKY, "//"),
+    "two Dask workers": ("2 Dask workers", ORANGE, ".."),
+}
+COMPARED = {  # what a turn is compared by
+    "one job": "one_job_of_floor",
+    "two jobs": "two_jobs_of_one",
+    "two Dask workers": "two_dask_workers_of_one_job",
 }
 SHARES = (BLUE, SKY, ORANGE, RED, GREEN, PURPLE, BLACK, "#F0E442", GREY)
 STYLE = {
@@ -126,18 +132,20 @@ def plot_end_to_end(result: Result) -> Figure:
     formats = result["formats"]
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     rates, shares = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    for i, (turn, (label, colour, hatch)) in enumerate(TURNS.items()):
+    turns = [turn for turn in TURNS if all(turn in row["samples_per_second"] for row in formats.values())]
+    for i, turn in enumerate(turns):
+        label, colour, hatch = TURNS[turn]
         heights = [row["samples_per_second"][turn] for row in formats.values()]
-        places = np.arange(len(formats)) + (i - 1) * 0.27
-        bars = rates.bar(places, heights, 0.25, color=colour, hatch=hatch, label=label)
-        key = {"one job": "one_job_of_floor", "two jobs": "two_jobs_of_one"}.get(turn)
+        places = np.arange(len(formats)) + (i - (len(turns) - 1) / 2) * 0.21
+        bars = rates.bar(places, heights, 0.19, color=colour, hatch=hatch, label=label)
+        key = COMPARED.get(turn)
         notes = [f"\n{row[key]['median']:.2f}{TIMES}" if key else "" for row in formats.values()]
         texts = [f"{height:.0f}{note}" for height, note in zip(heights, notes, strict=True)]
         rates.bar_label(bars, texts, fontsize=9, padding=2)
     rates.set_xticks(range(len(formats)), [name_of(format_) for format_ in formats])
     rates.set_ylabel("samples a second")
     rates.margins(y=0.15)
-    rates.set_xlabel(f"{TIMES}: 1 job beside the codecs alone, 2 jobs beside 1")
+    rates.set_xlabel(f"{TIMES}: 1 job beside the codecs alone, 2 workers beside 1 job")
     rates.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handlelength=1.5)
     left = np.zeros(len(formats))
     for share, colour in zip(next(iter(formats.values()))["shares"], SHARES, strict=True):

@@ -114,6 +114,7 @@ def test_every_result_can_be_drawn(tmp_path: Path, cases: list, monkeypatch: pyt
         "samples_per_second": dict.fromkeys(end_to_end.TURNS, 9.0),
         "one_job_of_floor": {"median": 0.7},
         "two_jobs_of_one": {"median": 1.8},
+        "two_dask_workers_of_one_job": {"median": 1.7},
         "shares": dict.fromkeys([*end_to_end.SHARES, "all else"], 1 / (len(end_to_end.SHARES) + 1)),
     }
     timed = {"ms": 2.0, "ms in a row": 1.0}

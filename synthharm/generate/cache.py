@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -56,8 +55,7 @@ def _made(cache: Path, key: str | None, make: Callable[[Path], str]) -> Path:
         name = make(aside)
         place = _own(cache) / (key or name)
         sync_tree(aside)
-        with contextlib.suppress(OSError):  # one of the same digest is there
-            aside.rename(place)
+        _settle(aside, place)
     if is_remote(cache):
         _upload(place, cache / place.name)
     return place
@@ -82,9 +80,17 @@ def fetch_index(cache: Path, key: str) -> Path:
         for path in all_files(cache / key):
             (aside / path).parent.mkdir(parents=True, exist_ok=True)
             system.get_file(f"{name}/{path}", str(aside / path))
-        with contextlib.suppress(OSError):  # another process was faster
-            aside.rename(place)
+        _settle(aside, place)
     return place
+
+
+def _settle(aside: Path, place: Path) -> None:
+    """Give an index its place, unless another process was faster: what it made is the same."""
+    try:
+        aside.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
 
 
 def _is_whole(cache: Path, key: str) -> bool:

@@ -130,7 +130,11 @@ def read_records(path: Path, sample: int | None) -> Iterator[AnyRecord]:
     Raises:
         SynthharmError: nothing is there, a line is no record, or no record is of that sample.
     """
-    files = sorted((path / "records").glob("*.jsonl")) if path.is_dir() else [path]
+    files = (
+        sorted((path / "records").glob("*.jsonl"), key=lambda file: (len(file.name), file.name))
+        if path.is_dir()
+        else [path]
+    )
     found = 0
     for file in files:
         for number, line in enumerate(_lines(file), 1):
@@ -156,7 +160,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 
 def _parse(line: bytes) -> AnyRecord:
-    found = parse_json(line)
+    found = parse_json(line.decode())
     spliced = isinstance(found, dict) and "edits" in found
     return SplicingRecord.from_json(line) if spliced else Record.from_json(line)
 

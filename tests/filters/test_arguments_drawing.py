@@ -254,6 +254,7 @@ def test_a_stricter_limit_is_kept() -> None:
     assert attempts(Limits(unrecoverable=1, recovery=25, levels=7)) > 8
 
 
+@pytest.mark.slow
 def test_photos_keep_most_of_what_is_drawn(photo_regions: list[PhotoRegion]) -> None:
     chain = FilterChain.paper()
     rows, kept = [], []

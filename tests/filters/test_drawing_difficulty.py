@@ -81,6 +81,7 @@ def _few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(difficulty, "ATTEMPTS", 32)
 
 
+@pytest.mark.slow
 def test_difficulty_is_reached_on_photos(photo_regions: list[PhotoRegion]) -> None:
     """Easy and hard, in order; all pixels of these regions are judged. One of five may be out of reach."""
     chain = FilterChain.paper()

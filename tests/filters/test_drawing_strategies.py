@@ -229,6 +229,7 @@ def test_columns_without_a_span_stay_neutral(strategy: Strategy) -> None:
 
 
 @every_strategy
+@pytest.mark.slow
 def test_photos_get_arguments_of_their_own(strategy: Strategy, photo_regions: list[PhotoRegion]) -> None:
     chain = FilterChain.paper()
     rows = []
@@ -241,6 +242,7 @@ def test_photos_get_arguments_of_their_own(strategy: Strategy, photo_regions: li
     assert bool((values.std(dim=0) > 0.02).all())
 
 
+@pytest.mark.slow
 def test_gamut_reaches_further_than_span_where_whites_are_clipped(
     photo_regions: list[PhotoRegion], monkeypatch: pytest.MonkeyPatch
 ) -> None:

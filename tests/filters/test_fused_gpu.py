@@ -39,6 +39,7 @@ PAPER_ROWS = [[0.1, -0.1, 0.1, 0.2, -0.1, 0.1], [0.0] * 6, [-0.1, 0.1, -0.2, -0.
 
 
 @pytest.mark.skipif(INTERPRETED, reason="this is the process that it starts")
+@pytest.mark.slow
 def test_all_laws_hold_in_the_interpreter() -> None:
     names = {"PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_CURRENT_TEST"}
     environment = {k: v for k, v in os.environ.items() if k not in names} | {"TRITON_INTERPRET": "1"}

@@ -176,6 +176,7 @@ def test_a_lease_expires_by_the_services_clock_alone(s3: str, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("fast_leases")
+@pytest.mark.slow
 def test_an_expired_lease_is_taken_over_and_its_old_holder_removes_nothing(
     s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +196,7 @@ def test_an_expired_lease_is_taken_over_and_its_old_holder_removes_nothing(
 
 
 @pytest.mark.usefixtures("fast_leases")
+@pytest.mark.slow
 def test_of_two_who_find_a_lease_expired_one_holds_it(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The later one removes what the other has put there meanwhile, for it looked before."""
     folder, age = as_path(f"{s3}/locks"), module._Leases._age

@@ -147,6 +147,7 @@ def test_what_a_full_disk_leaves_is_whole(recipe: Path, whole: Path, tmp_path: P
     assert Dataset(copy).done_shards()
 
 
+@pytest.mark.slow
 def test_a_permission_that_is_lost_is_said(recipe: Path, whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dataset"
     process = held_up(recipe, folder, 3, program=OBEYING)

@@ -120,6 +120,7 @@ def test_killed_at_random_moments_on_a_cluster_the_bytes_stay_the_same(runs: Run
         check_kills(runs, kills, lambda: ["--engine", "dask", "--address", cluster.address], chance)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced(runs: Runs, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.yaml", write_photos(tmp_path / "photos"), samples=60, shard=1)
     process = runs.start(recipe, tmp_path / "killed", "--jobs", "2")
