@@ -4,12 +4,13 @@
 
 Makes the samples of recipes/retouch_coco.yaml, as PNG and as JPEG of quality 95. The floor reads and decodes the
 photo and mask of each of these samples, encodes image, mask and real as often as `generate` does, takes their
-checksums and writes as many files as safely, with nothing between. It knows the samples beforehand: listing the
-source, what was rejected on the way, records and summary are `generate`'s alone. Floor, one job, two jobs and two
-workers of a Dask cluster take turns in every repetition. Workers are started, the source's index is made, and what
-is compiled is loaded, before the first.
+checksums and writes as many files as safely, with nothing between. It knows the samples beforehand: telling that
+the source is still the one listed, what was rejected on the way, records and summary are `generate`'s alone.
+Floor, one job, two jobs and two workers of a Dask cluster take turns in every repetition. Workers are started, the
+source's index is made, and what is compiled is loaded, before the first.
 
-A run apart, under a profiler, says what shares of the time things take. Writes results/end_to_end.json.
+A run apart, under a profiler, says what shares of the time things take. `bytes` are the means of a file of each
+role and of a record. Writes results/end_to_end.json.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ import cProfile
 import pstats
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from time import perf_counter
 from typing import Any
 
@@ -35,11 +36,14 @@ from synthharm.files import sha256, sync_folders, write_synced
 from synthharm.filters import Span
 from synthharm.filters.fused.disharmonize import RegionJudge
 from synthharm.generate import generate, shard
+from synthharm.generate.cache import keep_index
 from synthharm.generate.dataset import Dataset
 from synthharm.generate.finish import finish
 from synthharm.generate.plan import Plan
 from synthharm.generate.sample import ATTEMPTS, Maker
+from synthharm.generate.source_key import source_key
 from synthharm.generate.threads import one_thread
+from synthharm.generate.workshop import open_plan
 from synthharm.recipe import Recipe, load_recipe
 from synthharm.sources import load_region
 from synthharm.writers import Record
@@ -50,7 +54,7 @@ TURNS = ("floor", "one job", "two jobs", "two Dask workers")
 
 # What a share is called, and the functions that it is the time of.
 SHARES: dict[str, tuple[Callable[..., object], ...]] = {
-    "list the source": (Plan.make,),
+    "source unchanged, open plan": (source_key, keep_index, open_plan),  # the index is there already
     "decode": (load_region,),
     "draw": (Span.draw,),
     "undo and measure": (RegionJudge.judge,),
@@ -151,6 +155,9 @@ def measure(recipe: Recipe, folder: Path, repeats: int, address: str) -> dict[st
     dask = [a / b for a, b in zip(rates["two Dask workers"], rates["one job"], strict=True)]
     return {
         "samples": samples,
+        "photos": floor.maker.plan.index.photos,
+        "regions": floor.maker.plan.index.regions,
+        "bytes": sizes(floor.records),
         "samples_per_second": {name: round(median(found), 2) for name, found in rates.items()},
         "one_job_of_floor": {"median": round(median(one), 3), "lowest": round(min(one), 3)},
         "two_jobs_of_one": {"median": round(median(two), 3), "lowest": round(min(two), 3)},
@@ -158,6 +165,16 @@ def measure(recipe: Recipe, folder: Path, repeats: int, address: str) -> dict[st
         "rates": {name: [round(rate, 2) for rate in found] for name, found in rates.items()},
         "shares": profile(recipe, folder / "profiled"),
     }
+
+
+def sizes(records: Sequence[Record]) -> dict[str, int]:
+    """Mean bytes of a file of each role, those that samples share counted once, and of a line of the records."""
+    files: dict[str, dict[str, int]] = {}
+    for record in records:
+        for role, file in record.files.items():
+            files.setdefault(role, {})[file["path"]] = file["bytes"]
+    means = {role: round(fmean(found.values())) for role, found in files.items()}
+    return means | {"record": round(fmean(len(record.to_json().encode()) + 1 for record in records))}
 
 
 def profile(recipe: Recipe, output: Path) -> dict[str, float]:
@@ -209,6 +226,10 @@ def main() -> None:
             ]
             for name, row in found.items()
         ],
+    )
+    roles = list(next(iter(found.values()))["bytes"])
+    print_table(
+        ["bytes", *found], [[role, *(f"{row['bytes'][role]:,}" for row in found.values())] for role in roles]
     )
     names = (*SHARES, "all else")
     print_table(["share", *found], [[name, *(row["shares"][name] for row in found.values())] for name in names])

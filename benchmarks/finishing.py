@@ -1,13 +1,18 @@
 """What finishing takes for each sample, in seconds and in memory, beside what making it takes.
 
-    OMP_NUM_THREADS=1 python benchmarks/finishing.py --samples 24000 48000
+    OMP_NUM_THREADS=1 python benchmarks/finishing.py
 
 Makes the records of so many samples of a splicing and of a harmonization dataset, without an image, over 2000
 photos, and runs each step of finishing on them in a process of its own, which says how many seconds of the
 processor it took and by how much its memory grew at most. `read records` is what every pass over them begins with;
 finishing makes one, and one more for each format. Two steps need files, and so have fewer samples: `export`, which
 makes a hard link of each of five small files of a sample, and what lists them, in the format imagefolder; and
-`check sums`, which reads all. Writes results/finishing.json.
+`check sums`, which reads all.
+
+Each step is run on two numbers of samples. What a sample takes is the difference of the runs by that of the
+numbers, and what is left is fixed. Buffers hold 100,000 rows and 30,000 audited samples at most: where both
+numbers are larger, buffers are full in both runs and no part of `bytes_a_sample`. The two steps that need files
+have too few samples for that, and no such figure. Writes results/finishing.json.
 """
 
 from __future__ import annotations
@@ -15,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +27,7 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from measuring import RESULTS, print_table, write_result
+from measuring import RESULTS, peak_memory, print_table, write_result
 
 from synthharm.files import atomic_file, sha256
 from synthharm.generate.certificate import Used, write_certificate
@@ -51,7 +55,8 @@ from synthharm.writers.forensics import (
 from synthharm.writers.forensics.overview import Adding
 from synthharm.writers.sorting import Sorter
 
-PHOTOS, SHARD, FEW = 2000, 1000, 2000
+PHOTOS, SHARD = 2000, 1000
+FIRST = 40  # samples that each step is run on before, so that the system has in memory what is imported
 FORK = multiprocessing.get_context("fork")  # which starts at once: all is imported already
 ROLES = {"image": "images", "mask": "masks", "alpha": "alphas", "boundary": "boundaries", "regions": "regions"}
 MASK = "runs of a region's outline, " * 60  # a record holds its regions' masks
@@ -246,7 +251,7 @@ def retouching(dataset: Dataset) -> None:
 
 def exported(dataset: Dataset) -> None:
     """Write a format of folders, without its card's pictures."""
-    about = About("benchmark", ("train", "test"), {"name": "benchmark"}, {"samples": FEW})
+    about = About("benchmark", ("train", "test"), {"name": "benchmark"}, {})
     output = dataset.folder / "formats" / "imagefolder"
     export(find_format("imagefolder", output), items(dataset), output, about, pictures=False)
 
@@ -263,15 +268,16 @@ SPLICING = {
     "rejects": rejects,
 }  # fmt: skip
 WITH_FILES = {"export": exported, "check sums": compared}
+FIGURES = ("microseconds", "seconds_fixed", "bytes_a_sample")
 
 
 def run(step: Callable[[Dataset], None], folder: Path, answer: Any) -> None:
     """Run a step in a process of its own, and send its seconds and by how many bytes memory grew."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     start = process_time()
     step(Dataset(folder))
     seconds = process_time() - start
-    answer.send((seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024))
+    answer.send((seconds, peak_memory() - before))
 
 
 def measure(step: Callable[[Dataset], None], folder: Path) -> tuple[float, float]:
@@ -288,38 +294,49 @@ def measure(step: Callable[[Dataset], None], folder: Path) -> tuple[float, float
 def main() -> None:
     """Measure every step for each number of samples."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, nargs=2, default=[24_000, 48_000])
-    few, many = parser.parse_args().samples
+    parser.add_argument("--samples", type=int, nargs=2, default=[105_000, 150_000], metavar=("FEW", "MANY"))
+    parser.add_argument("--with-files", type=int, nargs=2, default=[4000, 12_000], metavar=("FEW", "MANY"))
+    parser.add_argument("--output", type=Path, default=RESULTS / "finishing.json")
+    options = parser.parse_args()
+    for few, many in (options.samples, options.with_files):
+        if not FIRST < few < many:
+            parser.error(f"numbers of samples are {few} and {many}; accepted are a larger one after a smaller")
     rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as root:
-        plans: list[tuple[str, dict[str, Callable[[Dataset], None]], Callable[[int], Any]]] = [
-            ("splicing", SPLICING, splicing_record),
-            ("harmonization", {"harmonization: all": retouching}, retouch_record),
-        ]
-        for name, steps, make in plans:
-            for count in (few, many):
-                folder = Path(root, f"{name}{count}")
-                prepare(folder, count, make)
-                for step, call in steps.items():
-                    note(rows, step, count, *measure(call, folder))
-                shutil.rmtree(folder)
-        folder = Path(root, "files")
-        prepare(folder, FEW, lambda sample: splicing_record(sample, folder))
-        for step, call in WITH_FILES.items():
-            note(rows, step, FEW, *measure(call, folder))
-    for row in rows.values():
-        if f"bytes_{few}" in row and f"bytes_{many}" in row:
-            row["bytes_a_sample"] = round((row[f"bytes_{many}"] - row[f"bytes_{few}"]) / (many - few), 1)
-    lines = [[step, row["microseconds"], row.get("bytes_a_sample", "")] for step, row in rows.items()]
-    print_table(["step", "microseconds a sample", "bytes a sample"], lines)
-    write_result(RESULTS / "finishing.json", {"samples": [few, many], "photos": PHOTOS, "steps": rows})
+        folder = Path(root, "dataset")
+        measure_all(rows, SPLICING, splicing_record, folder, options.samples)
+        measure_all(rows, {"harmonization: all": retouching}, retouch_record, folder, options.samples)
+        measure_all(rows, WITH_FILES, lambda sample: splicing_record(sample, folder), folder, options.with_files)
+    for step in WITH_FILES:
+        del rows[step]["bytes_a_sample"]
+    lines = [[step, *(row.get(figure, "") for figure in FIGURES)] for step, row in rows.items()]
+    print_table(["step", "microseconds a sample", "seconds fixed", "bytes a sample"], lines)
+    made = {"samples": options.samples, "samples_with_files": options.with_files, "photos": PHOTOS}
+    write_result(options.output, {**made, "steps": rows})
 
 
-def note(rows: dict[str, dict[str, float]], step: str, count: int, seconds: float, size: float) -> None:
-    """Keep what a step took; its microseconds are of the larger number of samples, which come last."""
-    row = rows.setdefault(step, {})
-    row |= {f"seconds_{count}": round(seconds, 2), f"bytes_{count}": size}
-    row["microseconds"] = round(seconds / count * 1e6, 1)
+def measure_all(
+    rows: dict[str, dict[str, float]],
+    steps: dict[str, Callable[[Dataset], None]],
+    make: Callable[[int], Any],
+    folder: Path,
+    counts: tuple[int, int],
+) -> None:
+    """Measure steps on a dataset of few samples and on one of many, and note what of it is by sample."""
+    for count in (FIRST, *counts):
+        prepare(folder, count, make)
+        for step, call in steps.items():
+            seconds, size = measure(call, folder)
+            if count != FIRST:
+                rows.setdefault(step, {}).update({f"seconds_{count}": seconds, f"bytes_{count}": size})
+        shutil.rmtree(folder)
+    few, many = counts
+    for row in (rows[step] for step in steps):
+        each = (row[f"seconds_{many}"] - row[f"seconds_{few}"]) / (many - few)
+        row["microseconds"] = round(each * 1e6, 1)
+        row["seconds_fixed"] = round(row[f"seconds_{few}"] - each * few, 3)
+        row["bytes_a_sample"] = round((row[f"bytes_{many}"] - row[f"bytes_{few}"]) / (many - few), 1)
+        row |= {f"seconds_{count}": round(row[f"seconds_{count}"], 2) for count in counts}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -21,6 +22,8 @@ from synthharm.generate.sample import library_versions
 RESULTS = Path(__file__).resolve().parent / "results"
 WIDTH, HEIGHT = 1024, 768
 ENDINGS = (".jpg", ".jpeg", ".webp")  # not .png: beside photos those are masks
+
+RUSAGE_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 Image = NDArray[np.uint8]
 
@@ -81,6 +84,19 @@ def average(errors: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def ratios(these: Sequence[float], those: Sequence[float]) -> float:
     """How many times as long these calls take as those: the median over repetitions."""
     return median(a / b for a, b in zip(these, those, strict=True))
+
+
+def peak_memory() -> int:
+    """The bytes that this process held at most.
+
+    Linux keeps it since the program began; what getrusage says is at least the peak of the process that began it.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        lines = []
+    peaks = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
+    return peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RUSAGE_UNIT
 
 
 def write_result(output: Path, rows: Mapping[str, Any], libraries: Sequence[str] = ()) -> None:

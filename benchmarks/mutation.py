@@ -11,11 +11,14 @@ What counts, and what does not:
 - Only a room's own tests judge it, its doctests among them; slow ones do not, nor do those that need photos from
   elsewhere. Of the tests that run a line the fastest count, as many as take `--seconds` together; a line that none
   runs has survivors alone. Hypothesis draws the same examples each time and does not shrink them.
+- A file of tests that cannot be collected kills as a test does. Where pytest ends without either, the same tests
+  have to pass on what is not mutated. If so, the mutant is killed, but one by which none of the chosen tests is
+  there any more survives; if not, measuring stops.
 - What would not end, or takes ten times as long and five seconds more, is killed, and counted apart.
 - An operator becomes the one that is nearest (+ becomes -, < becomes <= and >=), and numbers change by one. What
   types cannot bear is not tried: it would be killed by itself.
 - Left out are decorators, types, imports and texts; whole `raise` statements, whose condition counts; `strict=` of
-  zip; and what `mutation_equivalent.json` lists, each with the reason why nothing can be seen of it.
+  zip; and what `mutation_equivalent.json`, if there is one, lists with the reason why nothing can be seen of it.
 - Functions compiled by numba run as the Python they are written in, and kernels for a GPU in Triton's interpreter.
 
 Writes results/mutation.json, with every survivor; rooms that are not measured keep what is there.
@@ -108,12 +111,16 @@ def measure(
 
 
 def check_killers(copy: Path, tests: Tests, runs: Sequence[Run]) -> None:
-    """Run every test that killed a mutant once more, on what is not mutated.
+    """Run every test that killed a mutant once more, on what is not mutated, and one of each file that did.
 
     Raises:
         SystemExit: one fails there too.
     """
-    names = sorted({run.by for run in runs if run.by in tests.seconds}, key=lambda name: tests.seconds[name])
+    fastest = sorted(tests.seconds, key=lambda name: tests.seconds[name])
+    killers = {run.by for run in runs if run.by}
+    names = [name for name in fastest if name in killers]
+    for by in killers - tests.seconds.keys():
+        names += [name for name in fastest if name.startswith((f"{by}::", f"{by}/"))][:1]
     file = runs[0].mutant.file
     outcome, by = judge_mutant(copy, file, (copy / file).read_text(encoding="utf-8"), tests, names)
     if outcome != SURVIVED:

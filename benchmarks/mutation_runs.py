@@ -63,6 +63,11 @@ class Judge(Settled):
         with alarm(10 * self.seconds[item.nodeid] + GRACE, end):
             return (yield)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.report.write_text(report.nodeid)
+            os._exit(2)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.report.write_text(report.nodeid)
@@ -79,9 +84,31 @@ def preload(tests: Tests) -> None:
 
 
 def judge_mutant(copy: Path, file: str, code: str, tests: Tests, names: Sequence[str]) -> tuple[str, str]:
-    """Run tests on a mutant until one fails: what became of it, and by which test."""
+    """Run tests on a mutant until one fails: what became of it, and by which test.
+
+    Raises:
+        SystemExit: pytest does not run these tests, and not for the mutant.
+    """
     if not names:
         return SURVIVED, ""
+    status, by = _run(copy, file, code, tests, names)
+    if status in (TOO_LONG, None):
+        return TIMED_OUT, by
+    if status and not by:
+        original = (copy / file).read_text(encoding="utf-8")
+        log = (copy.parent / "log").read_text()
+        unmutated, _ = _run(copy, file, original, tests, names)
+        if unmutated:
+            raise SystemExit(
+                f"pytest ends with {status}, and where nothing is mutated with {unmutated}:\n{log[-4000:]}"
+            )
+    if status in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return SURVIVED, ""
+    return KILLED, by or f"status {status}"
+
+
+def _run(copy: Path, file: str, code: str, tests: Tests, names: Sequence[str]) -> tuple[int | None, str]:
+    """Run tests on a file's changed code: the exit status, and the test, or file of tests, that ended it."""
     path, report = copy / file, copy.parent / "report"
     original = path.read_bytes()
     seconds = {name: tests.seconds[name] for name in names}
@@ -94,11 +121,7 @@ def judge_mutant(copy: Path, file: str, code: str, tests: Tests, names: Sequence
         status = _fork(copy, files, Judge(seconds, report), 30 * sum(seconds.values()) + 120)
     finally:
         path.write_bytes(original)
-    if status == NOT_RUN:
-        raise SystemExit(f"pytest does not run:\n{(copy.parent / 'log').read_text()[-4000:]}")
-    if status == 0:
-        return SURVIVED, ""
-    return (TIMED_OUT if status in (TOO_LONG, None) else KILLED), report.read_text() or f"status {status}"
+    return status, report.read_text()
 
 
 def _fork(copy: Path, arguments: Sequence[str], plugin: object, most_seconds: float) -> int | None:

@@ -1,16 +1,17 @@
 """What planning costs where sources are as large as COCO's and samples are ten million: time, and peak memory.
 
 A made-up instances file of COCO's size (118,287 photos, 860,001 polygons of 80 categories) is listed, and what
-each sample is made from is looked up. Every row is measured in a process of its own. Photos are not needed.
+each sample is made from is looked up. Every row is measured in a process of its own. The photos are empty files,
+which is enough for all but their fingerprints; these are taken of the photos of `--data`, a folder in COCO's
+format.
 
-    python benchmarks/planning.py
+    OMP_NUM_THREADS=1 python benchmarks/planning.py --data ../shared/photos/coco
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from measuring import RESULTS, print_table, write_result
+from measuring import RESULTS, peak_memory, print_table, write_result
 
 PHOTOS, REGIONS, CATEGORIES, SAMPLES = 118_287, 860_001, 80, 10_000_000
 LOOKED_UP = (0, SAMPLES // 2, SAMPLES - 1)
@@ -57,6 +58,13 @@ def write_instances(path: Path, photos: int, regions: int) -> None:
         for place, line in enumerate(lines):
             file.write(f",\n{line}" if place else line)
         file.write("]}")
+
+
+def write_photos(folder: Path, photos: int) -> None:
+    """An empty file for each photo."""
+    folder.mkdir()
+    for number in range(photos):
+        (folder / f"{number:012d}.jpg").touch()
 
 
 def _shape(random: np.random.Generator) -> str:
@@ -142,7 +150,8 @@ def key(folder: Path) -> Figures:
     """Whether the index that is there is still of the sources: the key under which it is kept."""
     from synthharm.generate.source_key import source_key
 
-    return {"seconds": time(lambda: source_key(recipe_of(folder)))}
+    seconds = time(lambda: source_key(recipe_of(folder)))
+    return {"seconds": seconds, "photo_files": len(list((folder / "images").iterdir()))}
 
 
 def plan_cached(folder: Path) -> Figures:
@@ -189,21 +198,22 @@ def splicing_cold(folder: Path) -> Figures:
     from synthharm.sources import Index, Supports
 
     recipe, place = splicing_recipe_of(folder), folder / "retouch"
-    prints = prints_of(PHOTOS)
+    index = Index.open(place)
+    prints = prints_of(index.photos)
     prints.save(place / FINGERPRINTS)
     Supports({}).save(place / SUPPORTS)
     write_tables(place / TABLES, [])
-    return {"seconds": time(lambda: write_arrays(recipe, place, Index.open(place), prints))}
+    return {"seconds": time(lambda: write_arrays(recipe, place, index, prints))}
 
 
 def near_duplicates(folder: Path) -> Figures:
     """Components of fingerprints by chance."""
-    from synthharm.sources import components
+    from synthharm.sources import Index, components
 
-    prints = prints_of(PHOTOS)
+    prints = prints_of(Index.open(folder / "retouch").photos)
     start = perf_counter()
     found = components(prints)
-    return {"seconds": perf_counter() - start, "components": int(found.max()) + 1}
+    return {"seconds": perf_counter() - start, "photos": len(prints), "components": int(found.max()) + 1}
 
 
 def splicing_cached(folder: Path) -> Figures:
@@ -234,6 +244,27 @@ def splicing_cached(folder: Path) -> Figures:
     }
 
 
+def fingerprints(data: Path) -> Figures:
+    """Fingerprints of all photos of --data, in one process, after a first time that does not count."""
+    from synthharm.generate.sections import open_source, selection
+    from synthharm.sources import build_index, fingerprint_photos
+
+    recipe = splicing_recipe_of(data)
+    source = open_source(recipe)
+    with TemporaryDirectory() as folder:
+        index = build_index(source, Path(folder), select=selection(recipe), measure=True)
+        fingerprint_photos(source, index)
+        start, began = perf_counter(), process_time()
+        _, rejects = fingerprint_photos(source, index)
+        spent = process_time() - began
+        return {
+            "seconds": perf_counter() - start,
+            "photos": index.photos,
+            "rejected": len(rejects),
+            "processor_milliseconds_a_photo": 1000 * spent / index.photos,
+        }
+
+
 STEPS: dict[str, Callable[[Path], Figures]] = {
     step.__name__: step
     for step in (
@@ -245,6 +276,7 @@ STEPS: dict[str, Callable[[Path], Figures]] = {
         splicing_cold,
         near_duplicates,
         splicing_cached,
+        fingerprints,
     )
 }
 
@@ -261,7 +293,7 @@ def child(name: str, folder: Path) -> None:
     start = process_time()
     figures = STEPS[name](folder)
     spent = process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory() / 2**20
     rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()}
     print(json.dumps({**rounded, "processor_seconds": round(spent, 3), "peak_mib": round(peak)}))
 
@@ -270,6 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--photos", type=int, default=PHOTOS, help="in the instances file")
     parser.add_argument("--regions", type=int, default=REGIONS, help="in the instances file")
+    parser.add_argument("--data", type=Path, help="real photos to take fingerprints of; without it none are")
     parser.add_argument("--output", type=Path, default=RESULTS / "planning.json")
     parser.add_argument("--child", nargs=2, metavar=("STEP", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -280,10 +313,14 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         write_instances(folder / "instances.json", given.photos, given.regions)
+        write_photos(folder / "images", given.photos)
         size = (folder / "instances.json").stat().st_size
         for step, measure in STEPS.items():
-            command = [sys.executable, __file__, "--child", step, name]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            data = given.data if measure is fingerprints else folder
+            if data is None:
+                continue
+            command = [sys.executable, __file__, "--child", step, str(data)]
+            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             rows[step] = {"what": measure.__doc__, **json.loads(answer)}
             print(step, rows[step], flush=True)
     made = {"photos": given.photos, "regions": given.regions, "samples": SAMPLES, "instances_bytes": size}

@@ -16,7 +16,10 @@ from typing import IO, Any, cast
 from synthharm.errors import SynthharmError
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_LOCAL = ("file", "local")  # addresses of this machine's own files
+_AZURE = ("az", "abfs", "abfss", "adl")
+_EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"} | dict.fromkeys(_AZURE, "adlfs")
+_OBJECT_STORES = (*_EXTRAS, "memory")
 # What the libraries behind fsspec raise where a service cannot be reached or refuses; all else are OSErrors.
 _LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure")
 
@@ -32,20 +35,24 @@ def is_address(where: str | Path) -> bool:
 
 
 def as_path(where: str | Path) -> Path:
-    """The path of a local file or folder, or of one behind an address.
+    """The path of a local file or folder, or of one behind an address; file:// and local:// are local ones.
 
     Raises:
-        SynthharmError: no library is known or installed for such an address.
+        SynthharmError: no library is known or installed for such an address, or one of this machine is not whole.
 
     Example:
         >>> as_path("photos/cat.jpg").name, as_path("memory://photos/cat.jpg").name
         ('cat.jpg', 'cat.jpg')
     """
+    protocol, separator, rest = str(where).partition("://")
+    if separator and protocol in _LOCAL:
+        if not rest.startswith("/"):
+            raise SynthharmError(f"{where}: is no whole path; one such as {protocol}:///folder/file is accepted")
+        return Path(rest)
     if not is_address(where):
         return cast("Path", where) if is_remote(where) else Path(where)
     from upath import UPath
 
-    protocol = str(where).partition("://")[0]
     try:
         # A listing that is kept would hide what other processes write.
         path = UPath(where, use_listings_cache=False)
@@ -60,6 +67,23 @@ def as_path(where: str | Path) -> Path:
 def is_remote(path: str | Path) -> bool:
     """Whether a path is one behind an address."""
     return not isinstance(path, (str, Path))
+
+
+def require_object_store(path: Path) -> None:
+    """Refuse a place where what is written could be seen half, or two processes create the same file.
+
+    Raises:
+        SynthharmError: the path is behind an address that is not an object store's.
+
+    Example:
+        >>> require_object_store(Path("dataset"))
+        >>> require_object_store(as_path("memory://dataset"))
+    """
+    if is_remote(path) and (protocol := str(path).partition("://")[0]) not in _OBJECT_STORES:
+        accepted = ", ".join(f"{one}://" for one in _OBJECT_STORES)
+        raise SynthharmError(
+            f"{path}: nothing can be made behind {protocol}://; accepted are paths of this machine, {accepted}"
+        )
 
 
 def filesystem(path: Path) -> tuple[Any, str]:
@@ -82,6 +106,23 @@ def upload(files: Mapping[str, bytes], folder: Path) -> None:
     """Write several files into a remote folder at once, by their paths from it."""
     system, name = filesystem(folder)
     system.pipe({f"{name}/{key}": data for key, data in files.items()})
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file is there. Behind an address, a service that does not answer is an error and not a no.
+
+    Raises:
+        SynthharmError: the service cannot be reached, or refuses.
+        OSError: as for any file.
+    """
+    if not is_remote(path):
+        return path.is_file()
+    system, name = filesystem(path)
+    try:
+        with storage_errors():
+            return bool(system.info(name)["type"] == "file")
+    except FileNotFoundError:
+        return False
 
 
 def remote_entries(folder: Path) -> Iterator[tuple[str, bool, dict[str, Any]]]:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from s3_server import s3, s3_url
+
+__all__ = ["s3", "s3_url"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # test processes run side by side, one for each core
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may reach a network

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from s3_server import s3, s3_url
 
 from synthharm.files import (
     all_files,
@@ -24,8 +23,6 @@ from synthharm.files import (
     write_synced,
 )
 from synthharm.storage import as_path
-
-__all__ = ["s3", "s3_url"]
 
 
 def break_off(path: Path, error: type[BaseException]) -> None:

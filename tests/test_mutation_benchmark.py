@@ -67,6 +67,26 @@ with mutation.copied(root) as copy:
     print(json.dumps({"found": found, "left_out": tests.left_out, "imported": "sums" in sys.modules}))
 """
 
+CHANGES = {
+    "fails": ("assert LIMIT == 10", "LIMIT = 10", "LIMIT = 11"),
+    "cannot be collected": ("assert LIMIT == 10", "LIMIT = 10", "LIMIT = 1 // 0"),
+    "has other tests": ("assert LIMIT == 10", "LIMIT = 10", "LIMIT = 10\nNAME = 'another'"),
+    "ends pytest": ("import os; os._exit(LIMIT - 10)", "LIMIT = 10", "LIMIT = 14"),
+    "ends pytest anyhow": ("import os; os._exit(LIMIT)", "LIMIT = 10", "LIMIT = 14"),
+}
+JUDGE = """
+import json, sys
+from pathlib import Path
+root, folder, code = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+sys.path.insert(0, folder)
+import mutation, mutation_runs
+from mutation_tests import Tests
+name = "tests/test_limits.py::test_limit[limit]"
+tests = Tests({name: 0.1}, {}, {}, [], set())
+with mutation.copied(root) as copy:
+    print(json.dumps(mutation_runs.judge_mutant(copy, "sums/capping.py", code, tests, [name])))
+"""
+
 
 def load(name: str) -> ModuleType:
     with pytest.MonkeyPatch.context() as patch:
@@ -129,6 +149,64 @@ def test_what_tests_miss_survives_and_nothing_else(project: Path, tmp_path: Path
     assert not made["imported"]
     after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
     assert after == before
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "by"),
+    [
+        ("fails", "killed", "tests/test_limits.py::test_limit[limit]"),
+        ("cannot be collected", "killed", "tests/test_limits.py"),
+        ("has other tests", "survived", ""),
+        ("ends pytest", "killed", "status 4"),
+    ],
+)
+def test_what_keeps_pytest_from_running_is_judged_beside_what_is_not_mutated(
+    project: Path, change: str, outcome: str, by: str
+) -> None:
+    done = judge(project, *CHANGES[change])
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [outcome, by]
+
+
+def test_where_pytest_does_not_run_anyhow_nothing_is_killed(project: Path) -> None:
+    done = judge(project, *CHANGES["ends pytest anyhow"])
+    assert done.returncode == 1
+    assert "pytest ends with 14, and where nothing is mutated with 10" in done.stderr
+
+
+def judge(project: Path, body: str, old: str, new: str) -> subprocess.CompletedProcess[str]:
+    """What the benchmark says of a change to the project, by a test with this body."""
+    text = f"""
+import pytest
+from sums import capping
+LIMIT = capping.LIMIT
+
+@pytest.mark.parametrize("name", [getattr(capping, "NAME", "limit")])
+def test_limit(name):
+    {body}
+"""
+    (project / "tests" / "test_limits.py").write_text(text)
+    code = SUMS.replace(old, new)
+    command = [sys.executable, "-c", JUDGE, str(project), str(FOLDER), code]
+    return subprocess.run(command, cwd=project.parent, capture_output=True, text=True, check=False)
+
+
+def test_the_tests_that_kill_pass_where_nothing_is_mutated(project: Path) -> None:
+    """Of a file that could not be collected one test is enough, and of what no test killed none is run."""
+    mutation = load("mutation")
+    tests = load("mutation_tests").Tests(
+        {"a.py::x": 2, "a.py::y": 1, "b.py::x": 1, "ab.py::x": 0}, {}, {}, [], set()
+    )
+    mutant = mutation.Mutant("sums/capping.py", "", 0, 1, "", "", "")
+    runs = [mutation.Run(mutant, "killed", by) for by in ("a.py", "b.py::x", "status 4", "")]
+    ran: list[list[str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mutation, "judge_mutant", lambda *given: ran.append(given[-1]) or ("survived", ""))
+        mutation.check_killers(project, tests, runs)
+        assert sorted(ran.pop()) == ["a.py::y", "b.py::x"]
+        patch.setattr(mutation, "judge_mutant", lambda *given: ("killed", "a.py"))
+        with pytest.raises(SystemExit, match=r"a\.py fails on what is not mutated"):
+            mutation.check_killers(project, tests, runs)
 
 
 def test_intervals_are_wilsons() -> None:

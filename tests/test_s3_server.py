@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from s3_server import s3, s3_url, upload_folder
+from s3_server import upload_folder
 
 from synthharm.files import all_files, atomic_file, remove_folder, sha256, sha256_file
 from synthharm.storage import as_path
-
-__all__ = ["s3", "s3_url"]
 
 
 def test_what_is_written_to_the_server_is_read_from_it(s3: str) -> None:

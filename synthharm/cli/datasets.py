@@ -60,7 +60,7 @@ def replay(
     record: Annotated[str, typer.Argument(help="A record (JSON), records (JSON lines), or a dataset's folder.")],
     data: Annotated[str, typer.Option(help="The data root that it was made from.")],
     sample: Annotated[int | None, typer.Option(help="The only sample wanted, by its number.")] = None,
-    output: Annotated[Path | None, typer.Option(help="A folder to write the files into.")] = None,
+    output: Annotated[str | None, typer.Option(help="A folder or address to write the files into.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="The dataset's recipe.yaml, where it is not beside.")] = None,
 ) -> None:
     """Make samples again from their records and the sources. The exit status is 1 if a byte differs."""

@@ -6,12 +6,15 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synthharm.cli.ending import Overrides, fail
 from synthharm.errors import SynthharmError
+
+if TYPE_CHECKING:
+    from synthharm.generate.running.watch import View
 
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 
@@ -27,24 +30,29 @@ def generate(
     rank: Annotated[int, typer.Option(help="Which of several processes this one is, from 0.")] = 0,
     world_size: Annotated[int, typer.Option(help="How many processes share the dataset's shards.")] = 1,
     log: Annotated[str, typer.Option(help="What is shown: auto, bar, text, json or none.")] = "auto",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made, and how long.")] = False,
-    preview: Annotated[int | None, typer.Option(help="Only a contact sheet of this many samples.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be made, and how long by all jobs of all ranks.")
+    ] = False,
+    preview: Annotated[
+        int | None, typer.Option(help="Only a contact sheet of this many samples, made in one process.")
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Make the dataset of a recipe, or go on where an earlier run left off."""
     try:
+        options = {"jobs": jobs, "engine": engine, "address": address, "rank": rank, "world_size": world_size}
+        views = _check(log, options, dry_run, preview is not None)
         if preview is not None:
-            _preview(recipe, preview, Path(output or "preview.png"), overrides or [])
+            _preview(recipe, preview, output or "preview.png", overrides or [])
         elif output is None:
             raise SynthharmError("--output: is missing; the folder of the dataset to make or to go on with")
         elif dry_run:
             from synthharm.generate.estimate import estimate
 
-            for line in estimate(recipe, output, jobs=jobs, overrides=overrides or ()).lines(jobs):
+            for line in estimate(recipe, output, jobs=jobs, overrides=overrides or ()).lines(jobs, world_size):
                 typer.echo(line)
         else:
-            options = {"jobs": jobs, "engine": engine, "address": address, "rank": rank, "world_size": world_size}
-            _generate(recipe, output, log, overrides or [], options)
+            _generate(recipe, output, views, overrides or [], options)
     except (SynthharmError, OSError) as error:
         fail(error)
 
@@ -67,16 +75,40 @@ def status(
         typer.echo(line)
 
 
-def _generate(recipe: Path, output: str, log: str, overrides: list[str], options: dict[str, object]) -> None:
+def _check(log: str, options: dict[str, Any], dry_run: bool, preview: bool) -> list[View]:
+    """Refuse what no way of the command accepts, or what the one that is wanted does not use; gives the views.
+
+    Raises:
+        SynthharmError: there is such an option.
+    """
+    from synthharm.generate.running.engine import Engine
+    from synthharm.generate.running.part import Part
+    from synthharm.generate.running.views import open_views
+
+    engine = Engine(options["engine"], options["jobs"], options["address"])
+    part = Part(options["rank"], options["world_size"])
+    unused = {"--address": engine.address is not None}
+    if preview:
+        others = {"--jobs": engine.jobs != 1, "--engine": engine.name != "local", "--world-size": not part.whole}
+        _refuse_unused("--preview", {"--dry-run": dry_run, **others, **unused}, "it is made here, in one process")
+    elif dry_run:
+        _refuse_unused("--dry-run", unused, "no cluster is asked how many workers it has, so say it by --jobs")
+    return open_views(log, sys.stderr)
+
+
+def _refuse_unused(way: str, options: dict[str, bool], why: str) -> None:
+    if given := [option for option, is_given in options.items() if is_given]:
+        raise SynthharmError(f"{way}: does not go with {', '.join(given)}: {why}")
+
+
+def _generate(recipe: Path, output: str, views: list[View], overrides: list[str], options: dict[str, Any]) -> None:
     from synthharm.generate import generate as run
     from synthharm.generate.run import Stopped
     from synthharm.generate.running.stopping import stoppable
-    from synthharm.generate.running.views import open_views
 
-    views = open_views(log, sys.stderr)
     try:
         with stoppable(_say_stopping) as stop:
-            summary = run(recipe, output, overrides=overrides, views=views, stop=stop, **options)  # type: ignore[arg-type]
+            summary = run(recipe, output, overrides=overrides, views=views, stop=stop, **options)
     except Stopped as stopped:
         typer.secho(str(stopped), err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -98,7 +130,7 @@ def _say_stopping() -> None:
         typer.secho("stopping when the shards in hand are done; Ctrl-C again stops at once", err=True)
 
 
-def _preview(recipe: Path, count: int, sheet: Path, overrides: list[str]) -> None:
+def _preview(recipe: Path, count: int, sheet: str, overrides: list[str]) -> None:
     from synthharm.generate import make_preview
 
     made = make_preview(recipe, count, sheet, overrides=overrides)

@@ -14,13 +14,13 @@ from synthharm.errors import SynthharmError, Unusable
 from synthharm.evaluation.methods import Composite, Lifted, Method, Network, Oracle
 from synthharm.evaluation.pairs import Pair, Pairs
 from synthharm.evaluation.perceptual import Distance, why_no_lpips
+from synthharm.evaluation.progress import progress_bar
 from synthharm.evaluation.protocols import Protocol, Result, measure_result, run_method
 from synthharm.evaluation.realism import colour_distance, from_neutral, parameter
 from synthharm.evaluation.summary import Argument, Evaluation, Scored, size_name, summarize
 from synthharm.evaluation.worst import worst_cases, worst_sheet
 from synthharm.evaluation.writing import check_output, library_versions, write_evaluation
 from synthharm.filters import FilterChain
-from synthharm.generate.progress import progress_bar
 from synthharm.masks import THRESHOLD
 from synthharm.sources import Reject
 

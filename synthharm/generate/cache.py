@@ -10,16 +10,21 @@ from pathlib import Path
 from synthharm.errors import SynthharmError
 from synthharm.files import all_files, remove_folder, sync_tree
 from synthharm.generate.running.claims import claims, nothing
-from synthharm.storage import filesystem, is_remote
+from synthharm.storage import filesystem, is_remote, is_there
 
 FOLDER = ".synthharm"
 _WHOLE = "whole"  # the object that a remote index has last
 _LOCKS = "locks"
 
 
+def absolute(path: Path) -> Path:
+    """A path that leads to the same place from any working folder; of an address, itself."""
+    return path if is_remote(path) else path.absolute()
+
+
 def cache_beside(output: Path) -> Path:
     """Where the indexes of datasets are that lie where this one lies."""
-    whole = output if is_remote(output) else output.absolute()
+    whole = absolute(output)
     return (whole if whole.parent == whole else whole.parent) / FOLDER
 
 
@@ -31,10 +36,10 @@ def keep_index(cache: Path, key: str | None, make: Callable[[Path], str]) -> Pat
     Args:
         cache: the folder of all indexes.
         key: what the index depends on, as hex; None where that is not known, so that it is always made.
-        make: writes the index into an empty local folder, and gives the digest of what it found.
+        make: writes the index into an empty local folder, and gives the name for one that has no key.
 
     Returns:
-        The index's folder on this machine. Its name is the key, or the digest where there is none.
+        The index's folder on this machine. Its name is the key, or what `make` gives where there is none.
     """
     if key is not None and _is_whole(cache, key):
         return fetch_index(cache, key)
@@ -94,7 +99,7 @@ def _settle(aside: Path, place: Path) -> None:
 
 
 def _is_whole(cache: Path, key: str) -> bool:
-    return (cache / key / _WHOLE).is_file() if is_remote(cache) else (cache / key).is_dir()
+    return is_there(cache / key / _WHOLE) if is_remote(cache) else (cache / key).is_dir()
 
 
 def _own(cache: Path) -> Path:

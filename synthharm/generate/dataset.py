@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,11 @@ from typing import Any, TypeVar
 
 from synthharm.errors import SynthharmError
 from synthharm.files import ASIDE, file_names, json_text, parse_json, remove_folder, write_atomically
-from synthharm.generate.running.claims import Claims, Taken, claims
-from synthharm.generate.running.part import Part
+from synthharm.generate.running.claims import Claims, Taken, claims, nothing
+from synthharm.generate.running.part import BEGIN, Part
 from synthharm.generate.sample import library_versions
 from synthharm.recipe import AnyRecipe, SplicingRecipe
-from synthharm.storage import is_remote
+from synthharm.storage import is_remote, is_there
 from synthharm.writers import Record
 from synthharm.yamlfile import dump_yaml
 
@@ -46,12 +47,16 @@ class Dataset:
     @property
     def finished(self) -> bool:
         """Whether the dataset is whole."""
-        return (self.folder / SUMS).is_file()
+        return is_there(self.folder / SUMS)
 
     @property
     def begun(self) -> bool:
         """Whether it is written down what is made here."""
-        return (self.folder / PLAN).is_file()
+        return is_there(self.folder / PLAN)
+
+    def plan_sha256(self) -> str:
+        """sha256 in hex of what is written down there."""
+        return hashlib.sha256((self.folder / PLAN).read_bytes()).hexdigest()
 
     @property
     def claims(self) -> Claims:
@@ -167,14 +172,23 @@ class Dataset:
             left_behind.unlink(missing_ok=True)
 
     def begin(self, recipe: AnyRecipe, sources: str) -> None:
-        """Write down what is made here, or refuse to go on with other sources than the folder was begun with.
+        """Write down what is made here, or refuse to go on with what is not the same.
 
         Args:
             recipe: the recipe.
             sources: the digest of the index of its sources.
+
+        Raises:
+            SynthharmError: the folder was begun with other sources, or by another recipe or other libraries.
         """
+        with self.claims.hold(BEGIN, against=nothing, wait=True):
+            self._begin(recipe, sources)
+
+    def _begin(self, recipe: AnyRecipe, sources: str) -> None:
+        if self.begun:
+            self._refuse_differences(_plan(recipe))
         path = self.work / "sources"
-        if path.is_file() and path.read_text() != sources:
+        if is_there(path) and path.read_text() != sources:
             raise SynthharmError(
                 f"output: {self.folder} was begun with other sources: their listing has changed since; "
                 "generate into a new folder"

@@ -7,18 +7,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 
 from synthharm.errors import SynthharmError
-from synthharm.generate.cache import cache_beside, keep_index
+from synthharm.generate.cache import cache_beside
 from synthharm.generate.dataset import Dataset
+from synthharm.generate.running.engine import Engine
+from synthharm.generate.running.part import Part
 from synthharm.generate.running.views import duration, size
-from synthharm.generate.source_key import source_key
 from synthharm.generate.threads import one_thread
-from synthharm.generate.workshop import AnyPlan, Maker, make_plan, open_maker, open_plan
+from synthharm.generate.workshop import AnyPlan, Maker, keep_index_of, open_maker, open_plan
 from synthharm.recipe import AnyRecipe, IHarmony4Layout, Recipe, as_recipe
-from synthharm.storage import as_path, is_remote, storage_errors
+from synthharm.storage import as_path, is_remote, require_object_store, storage_errors
 
 SECONDS, MOST = 20.0, 64  # of measuring, and samples of it, at most
 PIECES = 16  # that the measured samples come in, from all over the dataset
@@ -50,17 +51,23 @@ class Estimate:
     rejects: dict[str, int]
     free: int | None
 
-    def lines(self, jobs: int) -> list[str]:
+    def lines(self, jobs: int, world_size: int = 1) -> list[str]:
         """What a person wants to know, a line each.
 
         Args:
             jobs: processes that would work, each on a processor of its own.
+            world_size: how many times as many, where so many ranks share the dataset.
+
+        Raises:
+            SynthharmError: fewer than one of them.
         """
+        workers = Engine(jobs=jobs).jobs * Part(world_size=world_size).world_size
+        making = duration(self.seconds * self.samples / workers)
+        by = f"{jobs} job{'s' * (jobs > 1)}" + (f" in each of {world_size} ranks" if world_size > 1 else "")
         lines = [
             f"{self.samples} samples in {self.shards} shards, about {self.files} files",
             f"about {size(self.bytes)}" + ("" if self.free is None else f"; {size(self.free)} are free there"),
-            f"about {duration(self.seconds * self.samples / jobs)} with {jobs} job{'s' * (jobs > 1)}, before the "
-            f"finishing; listing the sources took {duration(self.planning)}",
+            f"about {making} with {by}, before the finishing; listing the sources took {duration(self.planning)}",
             f"measured on {self.measured} samples: {self.seconds * 1000:.0f} ms each",
         ]
         if self.free is not None and self.bytes > self.free:
@@ -83,16 +90,16 @@ def estimate(
         overrides: `key=value` on top of a recipe's file.
 
     Raises:
-        SynthharmError: the recipe is wrong, the data is not there, the folder is another's, or no sample can be
-            made.
+        SynthharmError: jobs are fewer than one, the recipe is wrong, the data is not there, the folder is
+            another's, or no sample can be made.
     """
+    jobs = Engine(jobs=jobs).jobs
     checked = as_recipe(recipe, overrides)
     with storage_errors():
         folder, start = as_path(output), time.perf_counter()
+        require_object_store(folder)
         Dataset(folder).refuse(checked)
-        index = keep_index(
-            cache_beside(folder), source_key(checked), lambda place: make_plan(checked, place, jobs).digest
-        )
+        index = keep_index_of(checked, cache_beside(folder), jobs)
         planning = time.perf_counter() - start
         plan = open_plan(checked, index)
         with one_thread():
@@ -131,9 +138,11 @@ class _Found:
 
 
 def _measure(maker: Maker, recipe: AnyRecipe) -> _Found:
-    found, end = _Found(), time.perf_counter() + SECONDS
+    found, end = _Found(), inf
     for number, (first, last) in enumerate(_pieces(recipe.samples)):
         start = time.perf_counter()
+        if number == 1:
+            end = start + SECONDS
         for made, rejected in maker.between(first, last):
             found.rejects.update(reject.reason for reject in rejected)
             if number:  # the first piece also compiles kernels and opens files

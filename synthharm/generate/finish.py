@@ -1,7 +1,7 @@
 """Finishing: what describes the dataset as a whole, and its checksums last.
 
-The records are gone through once. What is held meanwhile grows with the photos and the shards, not with the
-samples.
+The records are gone through once. What is held meanwhile grows with the photos and the shards; with the samples
+it grows by two bytes for each, for what tables in Parquet have at their end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -117,10 +116,17 @@ class SampleSums:
                 self.shared.add((path, self._place, file["sha256"]))
 
     def write(self, file: IO[bytes]) -> None:
-        """Write them all."""
-        for path, uses in groupby(self.shared, key=lambda row: row[0]):
-            _, place, sha256 = next(uses)
-            self.rows.add((place, path, sha256))
+        """Write them all. Raises SynthharmError where a shared file was not the same for all its samples."""
+        first: tuple[str, int, str] | None = None
+        for path, place, sha256 in self.shared:
+            if first is None or path != first[0]:
+                first = path, place, sha256
+                self.rows.add((place, path, sha256))
+            elif sha256 != first[2]:
+                raise SynthharmError(
+                    f"sources: {path} is not the same for all its samples, for a file changed meanwhile; "
+                    "generate into a new folder"
+                )
         for _, path, sha256 in self.rows:
             file.write(f"{sha256}  {path}\n".encode())
 

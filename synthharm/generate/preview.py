@@ -19,6 +19,7 @@ from synthharm.generate.threads import one_thread
 from synthharm.recipe import AnyRecipe, Recipe, as_recipe
 from synthharm.report import TITLES, Row, contact_sheet
 from synthharm.sources import Reject
+from synthharm.storage import as_path
 
 SHEET_COMPRESSION = 9  # a sheet is made once, and kept
 
@@ -51,7 +52,7 @@ def make_preview(
         raise SynthharmError(f"no sample could be made; rejected, among others:{listed}")
     title = f"{len(rows)} of {checked.samples} samples, seed {checked.seed}, {checked.encoding.format}"
     sheet = contact_sheet(rows, title, titles)
-    write_atomically(Path(output), encode_png(sheet, SHEET_COMPRESSION))
+    write_atomically(as_path(output), encode_png(sheet, SHEET_COMPRESSION))
     return len(rows)
 
 

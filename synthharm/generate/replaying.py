@@ -49,7 +49,7 @@ def replay_all(
     data: str,
     *,
     sample: int | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
     recipe: str | Path | None = None,
 ) -> Iterator[Replayed]:
     """Make samples again, one after the other.
@@ -58,7 +58,7 @@ def replay_all(
         path: of a record (JSON), of many (JSON lines), or of a dataset's folder.
         data: the data root that they were made from.
         sample: the number of the only one wanted, or None for all.
-        output: where to write their files, at their places in the dataset; or None.
+        output: the folder or address to write their files to, at their places in the dataset; or None.
         recipe: of the dataset; looked for beside the records where it is None.
 
     Raises:
@@ -70,7 +70,7 @@ def replay_all(
         for record in read_records(path, sample):
             replayed = replay(record, known)
             if output is not None:
-                _write(replayed, output)
+                _write(replayed, as_path(output))
             yield replayed
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from synthharm.errors import SynthharmError
 from synthharm.files import remove_folder
-from synthharm.generate.cache import cache_beside, keep_index
+from synthharm.generate.cache import absolute, cache_beside
 from synthharm.generate.dataset import SUMMARY, Dataset
 from synthharm.generate.running.claims import Taken, nothing
 from synthharm.generate.running.engine import Engine, WorkersLost, run_jobs
@@ -22,10 +23,9 @@ from synthharm.generate.running.views import StatusFile
 from synthharm.generate.running.watch import FAILED, FINISHED, FINISHING, PLANNING, STOPPED, State, View, Watch
 from synthharm.generate.sample import library_versions
 from synthharm.generate.shard import Job
-from synthharm.generate.source_key import source_key
-from synthharm.generate.workshop import AnyPlan, finish_dataset, make_plan, open_plan
+from synthharm.generate.workshop import AnyPlan, finish_dataset, keep_index_of, open_plan
 from synthharm.recipe import AnyRecipe, as_recipe
-from synthharm.storage import as_path, storage_errors
+from synthharm.storage import as_path, require_object_store, storage_errors
 
 MOST_LOSSES = 3  # times in a row that workers may be lost without a shard being made
 
@@ -95,6 +95,7 @@ def generate(
     checked = as_recipe(recipe, overrides)
     with storage_errors():
         dataset = Dataset(as_path(output))
+        require_object_store(dataset.folder)
         run = _Run(dataset, checked, workers, part, stop or Stop())
         with dataset.claimed(checked, part):
             return run.go(views)
@@ -141,12 +142,12 @@ class _Run:
         dataset = self.dataset
         watch.phase(PLANNING)
         cache = cache_beside(dataset.folder)
-        plan, key = self._plan(cache)
+        plan = open_plan(self.recipe, keep_index_of(self.recipe, cache, self.engine.jobs))
         dataset.begin(self.recipe, plan.digest)
         mine = self.part.shards(self._shards)
         left = set(mine) - done
         watch.begun(sum(self._samples(s) for s in mine if s not in left), len(mine) - len(left))
-        self._make_shards(watch, left, str(cache), key)
+        self._make_shards(watch, left, partial(self._jobs, plan, cache))
         if left:
             raise Stopped(f"stopped: {self._so_far(watch)}; the same command goes on with it")
         if self.part.whole:
@@ -164,20 +165,13 @@ class _Run:
             return Summary(dataset.folder, len(done))  # another part found that none is left, too
         return self._summary(len(done))
 
-    def _plan(self, cache: Path) -> tuple[AnyPlan, str]:
-        """The plan, and the key of its index in the cache."""
-        folder = keep_index(
-            cache, source_key(self.recipe), lambda place: make_plan(self.recipe, place, self.engine.jobs).digest
-        )
-        return open_plan(self.recipe, folder), folder.name
-
-    def _make_shards(self, watch: Watch, left: set[int], cache: str, key: str) -> None:
+    def _make_shards(self, watch: Watch, left: set[int], jobs: Callable[[list[int]], Iterator[Job]]) -> None:
         """Make shards, and take each out of what is left as it is done, until none is or a stop is wanted."""
         losses, self.stop.patient = 0, True
         while left and not self.stop.requested:
             before = len(left)
             try:
-                for shard in run_jobs(self._jobs(sorted(left), cache, key), self.engine):
+                for shard in run_jobs(jobs(sorted(left)), self.engine, watch.workers):
                     left.discard(shard.shard)
                     watch.done(shard, self._samples(shard.shard))
             except WorkersLost as error:
@@ -189,12 +183,21 @@ class _Run:
                     ) from error
         self.stop.patient = False
 
-    def _jobs(self, shards: list[int], cache: str, key: str) -> Iterator[Job]:
-        recipe, versions = self.recipe.model_dump_json(), library_versions()
+    def _jobs(self, plan: AnyPlan, cache: Path, shards: list[int]) -> Iterator[Job]:
+        job = Job(
+            folder=str(absolute(self.dataset.folder)),
+            plan=self.dataset.plan_sha256(),
+            recipe=self.recipe.model_dump_json(),
+            cache=str(cache),
+            key=plan.index.path.name,
+            digest=plan.digest,
+            shard=0,
+            versions=library_versions(),
+        )
         for shard in shards:
             if self.stop.requested:
                 return
-            yield Job(str(self.dataset.folder), recipe, cache, key, shard, versions)
+            yield replace(job, shard=shard)
 
     def _finish(self, watch: Watch, plan: AnyPlan) -> None:
         watch.phase(FINISHING)

@@ -193,5 +193,15 @@ def _describe_region(entry: RegionEntry, mask: NDArray[np.uint8], plan: Plan) ->
 @cache
 def library_versions() -> dict[str, str]:
     """The versions of what the bytes of a sample depend on."""
-    libraries = ("torch", "numpy", "numba", "opencv-python-headless", "pillow", "pycocotools")
+    libraries = (
+        "torch",
+        "timm",
+        "numpy",
+        "scipy",
+        "numba",
+        "opencv-python-headless",
+        "pillow",
+        "pycocotools",
+        "pymatting",
+    )
     return {"synthharm": __version__, **{name: version(name) for name in libraries}}

@@ -34,18 +34,22 @@ class Job:
     """One shard to make: everything a worker is told.
 
     Args:
-        folder: the dataset's, as a path or an address.
+        folder: the dataset's, as an absolute path or an address.
+        plan: sha256 in hex of its plan.json.
         recipe: the recipe as JSON.
         cache: the folder of the sources' index, as a path or an address.
         key: which index in it.
+        digest: of the sources, and of whatever else samples are made with.
         shard: its number.
         versions: of the libraries that the run began with.
     """
 
     folder: str
+    plan: str
     recipe: str
     cache: str
     key: str
+    digest: str
     shard: int
     versions: Mapping[str, str]
 
@@ -73,7 +77,8 @@ def make_shard(job: Job) -> ShardDone:
     """Make one shard. Doing it twice, or in two processes at once, gives the same files.
 
     Raises:
-        SynthharmError: this worker does not see the dataset's folder, or has other versions of the libraries.
+        SynthharmError: this worker does not see the dataset's folder, sees another's in its place, or has other
+            versions of the libraries.
     """
     dataset = Dataset(as_path(job.folder))
     _check_worker(dataset, job)
@@ -83,7 +88,7 @@ def make_shard(job: Job) -> ShardDone:
 
 def _make(dataset: Dataset, job: Job) -> ShardDone:
     recipe = parse_recipe(job.recipe)
-    maker, size = _maker(job.recipe, job.cache, job.key), recipe.shard
+    maker, size = _maker(job.recipe, job.cache, job.key, job.digest), recipe.shard
     records, rejects = list[str](), list[Reject]()
     outbox = _Outbox(dataset, job.shard)
     try:
@@ -149,14 +154,15 @@ def _check_worker(dataset: Dataset, job: Job) -> None:
     if other := [name for name in sorted({*here, *job.versions}) if here.get(name) != job.versions.get(name)]:
         listed = "; ".join(f"{name}: {here.get(name)} here, {job.versions.get(name)} there" for name in other)
         raise SynthharmError(f"worker on {socket.gethostname()}: has other libraries than the run: {listed}")
-    if not dataset.begun:
+    if not dataset.begun or dataset.plan_sha256() != job.plan:
+        how = "holds another dataset" if dataset.begun else "is not there"
         raise SynthharmError(
-            f"output: {job.folder} is not there for the worker on {socket.gethostname()}; "
+            f"output: {job.folder} {how} for the worker on {socket.gethostname()}; "
             "accepted is a folder that all workers share, or an address such as s3://bucket/folder"
         )
 
 
 @lru_cache(maxsize=1)
-def _maker(recipe: str, cache: str, key: str) -> Maker:
-    """What this process makes samples with; made anew for another recipe or other sources."""
+def _maker(recipe: str, cache: str, key: str, digest: str) -> Maker:
+    """What this process makes samples with; made anew for another recipe, other sources or another Harmonizer."""
     return open_maker(parse_recipe(recipe), fetch_index(as_path(cache), key))

@@ -13,7 +13,7 @@ from synthharm.generate.sections import open_source, selection
 from synthharm.recipe import AnyRecipe, SplicingRecipe
 from synthharm.sources import file_stamps
 
-FORMAT = 1  # of what a plan writes
+FORMAT = 2  # of what a plan writes
 # What the files of a splicing plan follow from besides the sources; supports and splits follow from the seed.
 _SECTIONS = ("seed", "licences", "split", "near_duplicates")
 
@@ -26,13 +26,25 @@ def source_key(recipe: AnyRecipe) -> str | None:
     Raises:
         SynthharmError: the sources are not there.
     """
-    spliced = isinstance(recipe, SplicingRecipe)
-    signature = open_source(recipe).signature(spliced or selection(recipe).needs_measure)
-    if signature is None:
-        return None
+    measured = isinstance(recipe, SplicingRecipe) or selection(recipe).needs_measure
+    signature = open_source(recipe).signature(measured)
+    return None if signature is None else _key(recipe, signature)
+
+
+def keyless_name(recipe: AnyRecipe, digest: str) -> str:
+    """What an index is kept as whose key cannot be told.
+
+    Args:
+        recipe: whose sources' index it is.
+        digest: of what was found.
+    """
+    return _key(recipe, f"found: {digest}")
+
+
+def _key(recipe: AnyRecipe, signature: str) -> str:
     parts: dict[str, Any] = {
         "format": FORMAT,
-        "spliced": spliced,
+        "spliced": isinstance(recipe, SplicingRecipe),
         "signature": signature,
         "recipe": recipe.model_dump(mode="json", include={"source", "select"}),
         "versions": library_versions(),

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from synthharm.generate.cache import keep_index
 from synthharm.generate.dataset import Dataset
 from synthharm.generate.running.stopping import start_workers
+from synthharm.generate.source_key import keyless_name, source_key
 from synthharm.recipe import AnyRecipe, Recipe
 from synthharm.sources import Index, Reject
 
@@ -75,6 +77,13 @@ def make_plan(recipe: AnyRecipe, folder: Path, jobs: int) -> AnyPlan:
     if jobs > 1:
         start_workers(jobs)
     return SplicingPlan.make(recipe, folder, jobs)
+
+
+def keep_index_of(recipe: AnyRecipe, cache: Path, jobs: int) -> Path:
+    """The folder of the index of a recipe's sources: from the cache, or made and put there."""
+    return keep_index(
+        cache, source_key(recipe), lambda place: keyless_name(recipe, make_plan(recipe, place, jobs).digest)
+    )
 
 
 def open_plan(recipe: AnyRecipe, folder: Path) -> AnyPlan:

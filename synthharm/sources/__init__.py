@@ -12,7 +12,7 @@ from synthharm.sources.listing import file_stamps
 from synthharm.sources.measure import of_region
 from synthharm.sources.near_duplicates import assign_splits, components, connected, near_groups
 from synthharm.sources.photo import decode_photo, read_file
-from synthharm.sources.reading import changed_photo, load_region, read_listed, read_listed_mask
+from synthharm.sources.reading import changed_file, load_region, read_listed, read_listed_mask
 from synthharm.sources.supports import Supports, box_of, learn_supports, regions_of_photo
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "assign_splits",
     "box_of",
     "build_index",
-    "changed_photo",
+    "changed_file",
     "combination",
     "components",
     "connected",

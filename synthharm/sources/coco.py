@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -95,6 +96,8 @@ class CocoSource:
         max_pixels: the most pixels a photo may have.
     """
 
+    mask_files: ClassVar[bool] = False
+
     data: Path
     annotations: str = "instances.json"
     images: str = "images"
@@ -134,13 +137,9 @@ class CocoSource:
         """See `Source`."""
         return file_stamps(as_path(self.data), self.images)
 
-    def stamp(self, photo: PhotoEntry) -> str | None:
+    def stamp(self, file: str) -> str | None:
         """See `Source`."""
-        return file_stamp(as_path(self.data), photo.key)
-
-    def found_mask(self, region: RegionEntry) -> bool:
-        """Masks are drawn, and no files."""
-        return False
+        return file_stamp(as_path(self.data), file)
 
     def signature(self, measure: bool) -> str:
         """See `Source`."""
@@ -236,15 +235,12 @@ class _Tables:
 
 def _load(path: Path) -> _File:
     try:
-        # Mapped and not read: a file of a gigabyte costs address space, and its pieces are views of it.
-        if is_remote(path):
-            with storage_errors(), tempfile.TemporaryFile() as copy, path.open("rb") as file:
-                shutil.copyfileobj(file, copy, _PIECE)
-                copy.flush()
-                text = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ)
-        else:
-            with path.open("rb") as file:
-                text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        # Mapped and not read: a file of a gigabyte costs address space, and its pieces are views of it. A copy
+        # without a name is mapped: where a mapped file is cut short, the system ends the process.
+        with storage_errors(), tempfile.TemporaryFile() as copy, path.open("rb") as file:
+            shutil.copyfileobj(file, copy, _PIECE)
+            copy.flush()
+            text = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ)
         return msgspec.json.decode(memoryview(text), type=_File)
     except (OSError, ValueError, RecursionError) as error:
         raise SynthharmError(f"coco: {path} is not a readable instances file: {error}") from error

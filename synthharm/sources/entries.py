@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,13 @@ Entry = PhotoEntry | RegionEntry | Reject
 
 
 class Source(Protocol):
-    """Where photos with regions come from. Sources are frozen and picklable: every worker has its own."""
+    """Where photos with regions come from. Sources are frozen and picklable: every worker has its own.
+
+    Attributes:
+        mask_files: whether a region's `mask` is a file's path from the data root.
+    """
+
+    mask_files: ClassVar[bool]
 
     def entries(self, measure: bool) -> Iterator[Entry]:
         """List everything, each photo before its regions, opening no image.
@@ -106,24 +112,19 @@ class Source(Protocol):
         ...
 
     def stamps(self) -> Mapping[str, str] | None:
-        """By photo key, what tells cheaply whether the file is still the one that was there.
+        """By photo key or mask file, what tells cheaply whether the file is still the one that was there.
 
         That is size and time of change, or the service's mark. None where nothing does.
         """
         ...
 
-    def stamp(self, photo: PhotoEntry) -> str | None:
-        """One photo's stamp as it is now; None where its file is not there."""
-        ...
-
-    def found_mask(self, region: RegionEntry) -> bool:
-        """Whether listing found the region's mask as a file, so that it was there."""
+    def stamp(self, file: str) -> str | None:
+        """The stamp of a photo by its key, or of a mask file, as it is now; None where it is not there."""
         ...
 
     def signature(self, measure: bool) -> str | None:
         """sha256 in hex of all that a listing depends on; None where it cannot be told cheaply.
 
-        That is the content of annotations and lists, and the names and stamps of files that are looked at. The
-        stamps of all photos belong to it, for an index keeps them.
+        That is the content of annotations and lists, and the names and stamps of all photos and mask files.
         """
         ...

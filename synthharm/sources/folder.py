@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,8 @@ class FolderSource:
         max_pixels: the most pixels a file may have.
     """
 
+    mask_files: ClassVar[bool] = True
+
     data: Path
     images: str = "images"
     masks: str = "masks"
@@ -121,16 +124,12 @@ class FolderSource:
 
     def stamps(self) -> Mapping[str, str]:
         """See `Source`."""
-        return file_stamps(as_path(self.data), self.images)
-
-    def stamp(self, photo: PhotoEntry) -> str | None:
-        """See `Source`."""
-        return file_stamp(as_path(self.data), photo.key)
-
-    def found_mask(self, region: RegionEntry) -> bool:
-        """A mask was found by its name; one that is a link may have led nowhere then."""
         root = as_path(self.data)
-        return is_remote(root) or not os.path.islink(root / region.mask)
+        return {**file_stamps(root, self.masks), **file_stamps(root, self.images)}
+
+    def stamp(self, file: str) -> str | None:
+        """See `Source`."""
+        return file_stamp(as_path(self.data), file)
 
     def signature(self, measure: bool) -> str:
         """See `Source`: photos and masks are listed by walking."""

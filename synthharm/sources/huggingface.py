@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,8 @@ class HuggingFaceSource:
         category: the column of the categories, text or class labels, if any.
         max_pixels: the most pixels a photo or mask may have.
     """
+
+    mask_files: ClassVar[bool] = False
 
     data: str
     split: str = "train"
@@ -104,13 +106,9 @@ class HuggingFaceSource:
         """Nothing tells of rows whether they are still the same."""
         return
 
-    def stamp(self, photo: PhotoEntry) -> str | None:
+    def stamp(self, file: str) -> str | None:
         """See `stamps`."""
         return None
-
-    def found_mask(self, region: RegionEntry) -> bool:
-        """Masks are rows, and no files."""
-        return False
 
     def signature(self, measure: bool) -> str | None:
         """A dataset of the hub may change, and what was loaded of it says nothing of that."""

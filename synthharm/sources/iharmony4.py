@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from synthharm.sources.photo import read_file, read_photo
 from synthharm.storage import as_path, is_remote, storage_errors
 
 SPLITS = ("train", "test")
+_FOLDERS = ("real_images", "masks")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class IHarmony4Source:
         subsets: names of the subsets to use; None for all that are found.
         max_pixels: the most pixels a file may have.
     """
+
+    mask_files: ClassVar[bool] = True
 
     data: Path
     split: Literal["train", "test", "all"] = "train"
@@ -68,23 +71,19 @@ class IHarmony4Source:
         """See `Source`."""
         root, found = as_path(self.data), dict[str, str]()
         for subset in self._subsets():
-            found |= file_stamps(root, f"{subset}/real_images")
+            for folder in _FOLDERS:
+                found |= file_stamps(root, f"{subset}/{folder}")
         return found
 
-    def stamp(self, photo: PhotoEntry) -> str | None:
+    def stamp(self, file: str) -> str | None:
         """See `Source`."""
-        return file_stamp(as_path(self.data), photo.key)
-
-    def found_mask(self, region: RegionEntry) -> bool:
-        """Masks follow from the lists, and may never have been there."""
-        return False
+        return file_stamp(as_path(self.data), file)
 
     def signature(self, measure: bool) -> str:
-        """See `Source`: lists are read, and masks only to measure them."""
+        """See `Source`."""
         root, subsets = as_path(self.data), self._subsets()
         lists = [root / subset / f"{subset}_{split}.txt" for subset in subsets for split in SPLITS]
-        folders = [f"{subset}/{name}" for subset in subsets for name in ("real_images", "masks")[: 1 + measure]]
-        return signature_of(self, lists, [file_stamps(root, folder) for folder in folders], [measure, subsets])
+        return signature_of(self, lists, [self.stamps()], [measure, subsets])
 
     def _subsets(self) -> list[str]:
         root = as_path(self.data)

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from synthharm.errors import SynthharmError
 from synthharm.sources.entries import PhotoEntry, RegionEntry, Reject, Source
 
-_PHOTOS, _REGIONS, _STAMPS = "photos.arrow", "regions.arrow", "stamps.arrow"
+_PHOTOS, _REGIONS = "photos.arrow", "regions.arrow"
+_PHOTO_STAMPS, _MASK_STAMPS = "photo_stamps.arrow", "mask_stamps.arrow"
+_TABLES = (_PHOTOS, _REGIONS, _PHOTO_STAMPS, _MASK_STAMPS)
 _REJECTS, _SUMMARY = "rejects.jsonl", "index.json"
-_FILES = (_PHOTOS, _REGIONS, _STAMPS, _REJECTS, _SUMMARY)
+_FILES = (*_TABLES, _REJECTS, _SUMMARY)
 _BATCH = 4096
 _LONGEST_SIDE = 2**31 - 1
 
@@ -96,7 +98,7 @@ class Index:
         regions: how many regions.
         excluded: how many regions the selection left out, by what it was ("category", "area share", "side").
         digest: sha256 in hex over all kept entries: the same wherever and whenever the same listing is made.
-        stamped: sha256 in hex over the stamps of its photos, which are no part of `digest`.
+            Stamps are no part of it.
     """
 
     path: Path
@@ -104,10 +106,10 @@ class Index:
     regions: int
     excluded: dict[str, int]
     digest: str
-    stamped: str
     _photos: Any = field(repr=False, compare=False)
     _regions: Any = field(repr=False, compare=False)
-    _stamps: Any = field(repr=False, compare=False)
+    _photo_stamps: Any = field(repr=False, compare=False)
+    _mask_stamps: Any = field(repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path) -> Index:
@@ -117,8 +119,7 @@ class Index:
         path = Path(path)
         try:
             summary = msgspec.json.decode((path / _SUMMARY).read_bytes(), type=_Summary)
-            names = (_PHOTOS, _REGIONS, _STAMPS)
-            tables = [pa.ipc.open_file(pa.memory_map(str(path / name))) for name in names]
+            tables = [pa.ipc.open_file(pa.memory_map(str(path / name))) for name in _TABLES]
         except (OSError, ValueError) as error:
             raise SynthharmError(f"index: {path} holds no finished index: {error}") from error
         return cls(path, *msgspec.structs.astuple(summary), *tables)
@@ -139,9 +140,13 @@ class Index:
         for number in range(self._photos.num_record_batches):
             yield from self._photos.get_batch(number).column("key").to_pylist()
 
-    def stamp(self, number: int) -> str:
+    def photo_stamp(self, number: int) -> str:
         """What told photo `number`'s file when it was listed; empty where it was not there or nothing tells it."""
-        return str(_row(self._stamps, number, self.photos, "photo")["stamp"])
+        return str(_row(self._photo_stamps, number, self.photos, "photo")["stamp"])
+
+    def mask_stamp(self, number: int) -> str:
+        """What told the mask file of region `number`, as `photo_stamp` does; empty where masks are no files."""
+        return str(_row(self._mask_stamps, number, self.regions, "region")["stamp"])
 
     def regions_of(self, category: str | None) -> NDArray[np.int64]:
         """The numbers of all regions of a category, or of those that have none."""
@@ -198,7 +203,6 @@ class _Summary(msgspec.Struct):
     regions: int
     excluded: dict[str, int]
     digest: str
-    stamped: str
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,7 @@ def build_index(source: Source, path: Path, *, select: Select, measure: bool = F
 
 
 def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]) -> _Summary:
-    digest, stamped = hashlib.sha256(), hashlib.sha256()
+    digest = hashlib.sha256()
     # Before anything is looked at: what changes while it is listed is then found changed.
     known = source.stamps() or {}
     excluded: Counter[str] = Counter()
@@ -263,7 +267,8 @@ def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]
     with (
         _Table(parts[_PHOTOS], PhotoEntry) as photos,
         _Table(parts[_REGIONS], RegionEntry) as regions,
-        _Table(parts[_STAMPS], _Stamp) as stamps,
+        _Table(parts[_PHOTO_STAMPS], _Stamp) as photo_stamps,
+        _Table(parts[_MASK_STAMPS], _Stamp) as mask_stamps,
         parts[_REJECTS].open("wb") as rejects,
     ):
         for entry in source.entries(measure):
@@ -282,13 +287,14 @@ def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]
                     continue
                 if not current_is_kept:
                     digest.update(photos.add(current))
-                    stamped.update(stamps.add(_Stamp(known.get(current.key, ""))))
+                    photo_stamps.add(_Stamp(known.get(current.key, "")))
                     current_is_kept = True
                 number = photos.rows - 1
                 digest.update(regions.add(entry if entry.photo == number else replace(entry, photo=number)))
+                mask_stamps.add(_Stamp(known.get(entry.mask, "")))
     _check_categories(select, categories)
     left_out = dict(sorted(excluded.items()))
-    return _Summary(photos.rows, regions.rows, left_out, digest.hexdigest(), stamped.hexdigest())
+    return _Summary(photos.rows, regions.rows, left_out, digest.hexdigest())
 
 
 def _check_categories(select: Select, known: set[str]) -> None:

@@ -1,4 +1,7 @@
-"""The checksums of a folder's files: of many millions, without holding them."""
+"""The checksums of a folder's files: of many millions, without holding them.
+
+Behind an address, what is in one folder is held while it is gone through.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def of_sample(path: str) -> bool:
 
 
 def walk(folder: Path, without: Collection[str] = ()) -> Iterator[str]:
-    """Every file below a folder, as posix paths from it, in no order and without holding them.
+    """Every file below a folder, as posix paths from it, in no order; of a folder on this machine none is held.
 
     Args:
         folder: where to look; nothing is given where it is not there.

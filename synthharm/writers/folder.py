@@ -17,7 +17,7 @@ from synthharm.writers.record import Record
 from synthharm.writers.writer import Names, Records
 
 TABLE = "metadata.parquet"
-ROWS = 1024  # per row group
+ROWS = 8192  # per row group; of each, some 15 KB about its columns are held until all are written
 
 
 @dataclass(frozen=True)

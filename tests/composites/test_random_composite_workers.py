@@ -37,7 +37,7 @@ def alone() -> list[dict[int, Any]]:
         (2, "fork", False),
         (2, "fork", True),
         (4, "fork", True),
-        (2, "spawn", True),
+        pytest.param(2, "spawn", True, marks=pytest.mark.slow),
     ],
 )
 def test_workers_draw_what_one_process_draws(

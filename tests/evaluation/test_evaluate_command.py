@@ -110,6 +110,7 @@ def test_of_several_splits_without_test_one_must_be_named(checkpoint: Path, tmp_
     assert "--split: is missing; train, val or all is accepted" in said
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_only_chains_of_the_pairs_that_are_scored_have_an_oracle(
     checkpoint: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

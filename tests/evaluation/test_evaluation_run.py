@@ -24,13 +24,13 @@ from synthharm.evaluation.methods import Composite, Histogram, Lifted, Network, 
 from synthharm.evaluation.pairs import Pairs, open_pairs
 from synthharm.evaluation.perceptual import Distance
 from synthharm.evaluation.plots import draw_plots
+from synthharm.evaluation.progress import progress_bar
 from synthharm.evaluation.protocols import PROTOCOLS, run_method
 from synthharm.evaluation.realism import colour_distance
 from synthharm.evaluation.run import evaluate
 from synthharm.evaluation.summary import Evaluation, Scored
 from synthharm.filters import FilterChain
 from synthharm.generate import Dataset, generate
-from synthharm.generate.progress import progress_bar
 
 ISSAM, FULL = PROTOCOLS["issam"].at(64), PROTOCOLS["issam"].at(None)
 OTHER = PROTOCOLS["harmonizer"].at((48, 64))

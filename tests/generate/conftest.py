@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_datasets import write_photos, write_recipe
+from held_runs import HeldRuns
+from small_datasets import tree, write_photos, write_recipe
 from splicing_datasets import Made, datasets_below
 
 from synthharm.generate import generate
@@ -59,3 +60,18 @@ def copy(copy_of: Callable[[str], Path]) -> Path:
 def splicing(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Splicing datasets, each made when first asked for."""
     return datasets_below(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def expected(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The dataset of a test file's `recipe`, as it comes out where nothing happens meanwhile."""
+    folder = tmp_path_factory.mktemp("expected") / "dataset"
+    generate(recipe, folder)
+    return tree(folder)
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[HeldRuns]:
+    runs = HeldRuns(tmp_path)
+    yield runs
+    runs.clear()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-
-_PATIENCE = 120.0  # seconds for a process to be there
+from held_runs import PATIENCE, wait_until
 
 
 @dataclass(frozen=True)
@@ -32,44 +32,48 @@ class Cluster:
 
 
 @contextmanager
-def dask_cluster(workers: int) -> Iterator[Cluster]:
-    """Run `dask scheduler` and `dask worker` on this machine, each worker with a thread and a nanny."""
+def dask_cluster(workers: int, environment: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """Run `dask scheduler` and `dask worker` on this machine, each worker with a thread and a nanny.
+
+    Args:
+        workers: how many.
+        environment: of the processes; None for this one's.
+    """
     pytest.importorskip("distributed")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         found = folder / "scheduler.json"
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(found)]
-        stack.enter_context(_running(folder, "scheduler", *options))
-        address = str(json.loads(_await(found))["address"])
-        options = [address, "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
-        nannies = [stack.enter_context(_running(folder, "worker", *options)) for _ in range(workers)]
+        stack.enter_context(_running(folder, environment, "scheduler", *options))
+        wait_until(lambda: _read(found).endswith("}"), "the scheduler", lambda: _read(folder / "scheduler.log"))
+        address = str(json.loads(_read(found))["address"])
+        options = [address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
+        nannies = [stack.enter_context(_running(folder, environment, "worker", *options)) for _ in range(workers)]
         cluster = Cluster(address, tuple(nannies))
-        end = time.monotonic() + _PATIENCE
-        while len(cluster.workers()) < workers:
-            assert time.monotonic() < end, "the workers did not start"
-            time.sleep(0.1)
+        wait_until(lambda: len(cluster.workers()) >= workers, "the workers", lambda: _read(folder / "worker.log"))
         yield cluster
 
 
 @contextmanager
-def _running(folder: Path, role: str, *options: str) -> Iterator[int]:
+def _running(folder: Path, environment: Mapping[str, str] | None, role: str, *options: str) -> Iterator[int]:
     command = [sys.executable, "-m", "dask", role, *options]
     with (folder / f"{role}.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
         yield process.pid
     finally:
-        below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        for one in [*below, process]:
-            if one.is_running() if isinstance(one, psutil.Process) else one.poll() is None:
-                one.kill()
-        process.wait()
+        with suppress(ProcessLookupError):  # workers too: they are of its group
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
 
 
-def _await(path: Path) -> str:
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        if path.is_file() and (text := path.read_text()).rstrip().endswith("}"):
-            return text
-        time.sleep(0.1)
-    raise AssertionError(f"{path.name} did not appear")
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace").rstrip() if path.is_file() else ""

@@ -19,7 +19,7 @@ _SITE = """
 import importlib.util, os, signal, sys, time
 from pathlib import Path
 
-HOLD = Path(os.environ["HELD_RUNS"])
+HOLD, PATIENCE = Path(os.environ["HELD_RUNS"]), float(os.environ["HELD_RUNS_PATIENCE"])
 
 def wait(name):
     if name in (HOLD / "die").read_text().split():
@@ -28,7 +28,10 @@ def wait(name):
         aside = HOLD / f"{name}.{os.getpid()}"
         aside.write_text(str(os.getpid()))
         aside.rename(HOLD / f"here-{name}")
+        end = time.monotonic() + PATIENCE
         while not (HOLD / "go").exists():
+            if time.monotonic() > end:  # whoever holds it is gone
+                os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(0.02)
 
 def before(owner, method, name):
@@ -64,10 +67,11 @@ sys.meta_path.insert(0, Finder())
 PATIENCE = 300.0  # seconds that anything may take before a test gives it up
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
+def wait_until(condition: Callable[[], object], what: str, seen: Callable[[], str] = str) -> None:
+    """Wait for a condition. A test that waits for too long fails with what it waited for and what was seen."""
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, f"in vain: {what}"
+        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s in vain for {what}: {seen()}"
         time.sleep(0.02)
 
 
@@ -80,18 +84,24 @@ class Run:
 
     @property
     def text(self) -> str:
-        return self.log.read_text()
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """As a terminal does: to all processes of the command."""
         os.killpg(self.process.pid, number)
 
     def says(self, text: str) -> None:
-        wait_until(lambda: text in self.text or self.process.poll() is not None, text)
+        wait_until(lambda: text in self.text or self.ended, repr(text), lambda: self.text)
         assert text in self.text
 
     def ends(self) -> int:
-        return self.process.wait(PATIENCE)
+        """Wait for its end; gives its exit status."""
+        wait_until(lambda: self.ended, "the command to end", lambda: self.text)
+        return int(self.process.returncode)
 
     def clear(self) -> None:
         """End what is left of it."""
@@ -99,7 +109,7 @@ class Run:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
-        self.process.wait()
+        self.process.wait(PATIENCE)
 
 
 class HeldRuns:
@@ -114,8 +124,10 @@ class HeldRuns:
 
     @property
     def environment(self) -> dict[str, str]:
-        mine = {"HELD_RUNS": str(self.folder), "PYTHONPATH": str(self.folder), "PYTHONUNBUFFERED": "1"}
-        return {**os.environ, **mine, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        held = {"HELD_RUNS": str(self.folder), "HELD_RUNS_PATIENCE": str(2 * PATIENCE)}
+        places = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+        python = {"PYTHONPATH": places, "PYTHONUNBUFFERED": "1"}
+        return {**os.environ, **held, **python, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
     def hold(self, *samples: int | str) -> None:
         (self.folder / "hold").write_text(" ".join(map(str, samples)))
@@ -126,9 +138,9 @@ class HeldRuns:
     def reached(self, sample: int | str, run: Run | None = None) -> int:
         """Wait until a sample is held; gives the process that makes it."""
         here = self.folder / f"here-{sample}"
-        ended = f"sample {sample} to be begun" if run is None else run.text
-        wait_until(lambda: here.exists() or (run and run.process.poll() is not None), ended)
-        assert here.exists(), run and run.text
+        seen = str if run is None else lambda: run.text
+        wait_until(lambda: here.exists() or (run and run.ended), f"sample {sample} to be begun", seen)
+        assert here.exists(), seen()
         return int(here.read_text())
 
     def release(self) -> None:
@@ -152,5 +164,6 @@ class HeldRuns:
         return self.runs[-1]
 
     def clear(self) -> None:
-        for run in self.runs:
-            run.clear()
+        """End what is left of all of them."""
+        while self.runs:
+            self.runs.pop().clear()

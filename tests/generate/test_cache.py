@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 from held_runs import HeldRuns, wait_until
-from s3_server import s3, s3_url
+from other_processes import KEY, keep_slowly, processes, statuses, write_index
 from small_datasets import tree, write_photos, write_recipe
 
 from synthharm.errors import SynthharmError
@@ -23,47 +21,19 @@ from synthharm.generate.plan import Plan
 from synthharm.generate.running.watch import MAKING, State
 from synthharm.storage import as_path
 
-__all__ = ["s3", "s3_url"]
-FORK = get_context("fork")
-KEY = "ab12"
-
-
-def _write(folder: Path) -> str:
-    (folder / "below").mkdir()
-    (folder / "below" / "a.bin").write_bytes(b"a")
-    (folder / "b.bin").write_bytes(b"b")
-    return "digest"
-
 
 def _unexpected(folder: Path) -> str:
     raise AssertionError("it was there")
 
 
-def _slowly(cache: Path, told: Path) -> None:
-    def make(folder: Path) -> str:
-        with told.open("a") as file:
-            file.write("made\n")
-        wait_until((told.parent / "go").exists, "the test to let it go on")
-        return _write(folder)
-
-    keep_index(cache, KEY, make)
-
-
-@pytest.fixture
-def held(tmp_path: Path) -> Iterator[HeldRuns]:
-    runs = HeldRuns(tmp_path)
-    yield runs
-    runs.clear()
-
-
 def test_an_index_is_made_once(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    place = keep_index(cache, KEY, _write)
+    place = keep_index(cache, KEY, write_index)
     assert place == cache / KEY
     assert tree(place).keys() == {"below/a.bin", "b.bin"}
     assert keep_index(cache, KEY, _unexpected) == place
     assert fetch_index(cache, KEY) == place
-    assert keep_index(cache, "cd34", _write) == cache / "cd34"
+    assert keep_index(cache, "cd34", write_index) == cache / "cd34"
 
 
 def test_one_that_nothing_tells_is_made_each_time_and_kept_once(tmp_path: Path) -> None:
@@ -71,7 +41,7 @@ def test_one_that_nothing_tells_is_made_each_time_and_kept_once(tmp_path: Path) 
 
     def make(folder: Path) -> str:
         made.append(1)
-        return _write(folder)
+        return write_index(folder)
 
     for _ in range(3):
         assert keep_index(tmp_path, None, make) == tmp_path / "digest"
@@ -81,42 +51,36 @@ def test_one_that_nothing_tells_is_made_each_time_and_kept_once(tmp_path: Path) 
 
 def test_several_processes_that_want_one_wait_for_the_first(tmp_path: Path) -> None:
     told = tmp_path / "told"
-    children = [FORK.Process(target=_slowly, args=(tmp_path / "cache", told)) for _ in range(4)]
-    for child in children:
-        child.start()
-    wait_until(told.exists, "one to begin")
-    (tmp_path / "go").touch()
-    for child in children:
-        child.join()
-    assert [child.exitcode for child in children] == [0] * 4
+    with processes(keep_slowly, [(tmp_path / "cache", told)] * 4) as children:
+        wait_until(told.exists, "one to begin")
+        (tmp_path / "go").touch()
+        assert statuses(children) == [0] * 4
     assert told.read_text() == "made\n"
     assert tree(tmp_path / "cache" / KEY).keys() == {"below/a.bin", "b.bin"}
 
 
 def test_one_that_was_killed_half_made_is_not_taken_for_whole_and_goes(tmp_path: Path) -> None:
     cache, told = tmp_path / "cache", tmp_path / "told"
-    child = FORK.Process(target=_slowly, args=(cache, told))
-    child.start()
-    wait_until(told.exists, "it to begin")
-    assert child.pid is not None
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
+    with processes(keep_slowly, [(cache, told)]) as (child,):
+        wait_until(told.exists, "it to begin")
+        child.kill()
+        assert statuses([child]) == [-signal.SIGKILL]
     with pytest.raises(SynthharmError, match=rf"index: {cache / KEY} is not there"):
         fetch_index(cache, KEY)
-    assert keep_index(cache, KEY, _write) == cache / KEY
+    assert keep_index(cache, KEY, write_index) == cache / KEY
     assert sorted(path.name for path in cache.iterdir()) == [KEY, "locks"]
 
 
 def test_an_error_while_it_is_made_leaves_nothing(tmp_path: Path) -> None:
     def fail(folder: Path) -> str:
-        _write(folder)
+        write_index(folder)
         raise SynthharmError("data: is not there")
 
     for key in (KEY, None):
         with pytest.raises(SynthharmError, match="is not there"):
             keep_index(tmp_path, key, fail)
     assert {path.name for path in tmp_path.iterdir()} <= {"locks"}
-    assert keep_index(tmp_path, KEY, _write).name == KEY
+    assert keep_index(tmp_path, KEY, write_index).name == KEY
 
 
 @pytest.mark.parametrize("key", [KEY, None])
@@ -127,7 +91,7 @@ def test_behind_an_address_it_is_sent_and_fetched_by_other_machines(
     for machine in ("one", "two"):
         (tmp_path / machine).mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "one"))
-    first = keep_index(cache, key, _write)
+    first = keep_index(cache, key, write_index)
     assert first.is_relative_to(tmp_path / "one")
     assert all_files(cache / name) == ["b.bin", "below/a.bin", "whole"]
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "two"))
@@ -148,13 +112,13 @@ def test_one_that_is_not_whole_behind_an_address_is_not_fetched(
     (cache / KEY / "b.bin").write_bytes(b"half")
     with pytest.raises(SynthharmError, match=r"index: s3://.*/\.synthharm/ab12 is not there"):
         fetch_index(cache, KEY)
-    keep_index(cache, KEY, _write)
+    keep_index(cache, KEY, write_index)
     assert (cache / KEY / "b.bin").read_bytes() == b"b"
 
 
 def test_another_users_folder_is_not_trusted(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    keep_index(as_path(f"{s3}/.synthharm"), KEY, _write)
+    keep_index(as_path(f"{s3}/.synthharm"), KEY, write_index)
     other = os.getuid() + 1
     monkeypatch.setattr(os, "getuid", lambda: other)
     (tmp_path / f"synthharm-{other}").mkdir()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from held_runs import wait_until
-from s3_server import s3, s3_url
+from held_runs import PATIENCE, wait_until
+from other_processes import contend, hold_for_ever, processes, statuses
 
 from synthharm.files import file_names
 from synthharm.generate.running import claims as module
@@ -26,65 +24,33 @@ from synthharm.generate.running.claims import Taken, claims, nothing
 from synthharm.generate.running.part import Part
 from synthharm.storage import as_path
 
-__all__ = ["s3", "s3_url"]
-FORK = multiprocessing.get_context("fork")  # such a child has nothing to import
+NEVER = 1e6  # seconds
 
 
 @pytest.fixture
 def fast_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("RENEWED", 0.5), ("EXPIRED", 4.0), ("_SETTLED", 1.0)):
+    for name, seconds in (("RENEWED", 0.5), ("EXPIRED", 4.0)):
         monkeypatch.setattr(module, name, seconds)
-
-
-def _contend(folder: Path, number: int, wait: bool, removing: bool) -> None:
-    """Hold a claim many times, and mark what it guards while it is held."""
-    chance, mark = random.Random(number), folder / "mark"
-    for _ in range(40):
-        with contextlib.suppress(Taken), claims(folder / "locks").hold("run", against=nothing, wait=wait):
-            try:
-                os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-            except FileExistsError:
-                (folder / "held by two").touch()
-                return
-            time.sleep(chance.uniform(0, 0.002))
-            mark.unlink()
-            if removing and chance.random() < 0.5:
-                shutil.rmtree(folder / "locks", ignore_errors=True)
 
 
 @pytest.mark.parametrize("wait", [True, False], ids=["waiting", "giving up"])
 @pytest.mark.parametrize("removing", [True, False], ids=["removed while held", "kept"])
-def test_two_processes_never_hold_one_claim(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: bool, removing: bool
-) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.05)
-    monkeypatch.setattr(module, "_POLL", 0.001)
-    children = [FORK.Process(target=_contend, args=(tmp_path, number, wait, removing)) for number in range(4)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
+def test_two_processes_never_hold_one_claim(tmp_path: Path, wait: bool, removing: bool) -> None:
+    with processes(contend, [(tmp_path, number, wait, removing) for number in range(4)]) as children:
+        ended = statuses(children)
     assert not (tmp_path / "held by two").exists()
-    assert [child.exitcode for child in children] == [0] * 4
-
-
-def _hold_for_ever(folder: Path, name: str) -> None:
-    with claims(folder).hold(name, against=nothing):
-        (folder / "holding.now").touch()
-        signal.pause()
+    assert ended == [0] * 4
 
 
 def test_the_claim_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
-    child = FORK.Process(target=_hold_for_ever, args=(tmp_path, "run"))
-    child.start()
-    wait_until((tmp_path / "holding.now").exists, "the child to hold it")
-    (tmp_path / "holding.now").unlink()
-    assert claims(tmp_path).held() == ["run"]
-    with pytest.raises(Taken, match=rf"run, by process {child.pid} on "), _claim(tmp_path, "run"):
-        pass
-    assert child.pid is not None
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
+    with processes(hold_for_ever, [(tmp_path, "run")]) as (child,):
+        wait_until((tmp_path / "holding.now").exists, "the child to hold it")
+        (tmp_path / "holding.now").unlink()
+        assert claims(tmp_path).held() == ["run"]
+        with pytest.raises(Taken, match=rf"run, by process {child.pid} on "), _claim(tmp_path, "run"):
+            pass
+        child.kill()
+        assert statuses([child]) == [-signal.SIGKILL]
     assert claims(tmp_path).held() == []
     with _claim(tmp_path, "run"):
         assert claims(tmp_path).held() == ["run"]
@@ -144,11 +110,11 @@ def test_who_waits_is_next(place: Path) -> None:
             happened.append("second")
 
     with _claim(place, "index"):
-        waiting = threading.Thread(target=wait)
+        waiting = threading.Thread(target=wait, daemon=True)
         waiting.start()
         time.sleep(0.2)
         happened.append("first ends")
-    waiting.join()
+    waiting.join(PATIENCE)
     assert happened == ["first ends", "second"]
 
 
@@ -175,19 +141,21 @@ def test_a_lease_expires_by_the_services_clock_alone(s3: str, monkeypatch: pytes
         monkeypatch.undo()
 
 
-@pytest.mark.usefixtures("fast_leases")
 @pytest.mark.slow
 def test_an_expired_lease_is_taken_over_and_its_old_holder_removes_nothing(
     s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = as_path(f"{s3}/locks")
     monkeypatch.setattr(module._Leases, "_renew", lambda *_: None)  # the first holder's machine sleeps
+    monkeypatch.setattr(module, "EXPIRED", NEVER)
     with contextlib.ExitStack() as old, contextlib.ExitStack() as new:
         old.enter_context(_claim(folder, "run"))
         with pytest.raises(Taken), _claim(folder, "run"):
             pass
+        monkeypatch.setattr(module, "EXPIRED", 1.0)
         wait_until(lambda: not claims(folder).held(), "the lease to expire")
         new.enter_context(_claim(folder, "run"))
+        monkeypatch.setattr(module, "EXPIRED", NEVER)
         taken = (folder / "run").read_bytes()
         old.close()
         assert (folder / "run").read_bytes() == taken
@@ -195,37 +163,47 @@ def test_an_expired_lease_is_taken_over_and_its_old_holder_removes_nothing(
     assert not (folder / "run").exists()
 
 
-@pytest.mark.usefixtures("fast_leases")
 @pytest.mark.slow
 def test_of_two_who_find_a_lease_expired_one_holds_it(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The later one removes what the other has put there meanwhile, for it looked before."""
+    """The late one removes what the early one has put there meanwhile, for it looked before."""
     folder, age = as_path(f"{s3}/locks"), module._Leases._age
+    monkeypatch.setattr(module, "EXPIRED", 1.0)
     (folder / "run").write_bytes(b"{}")
     wait_until(lambda: not claims(folder).held(), "the lease to expire")
-    late, held, ended = threading.local(), list[str](), threading.Barrier(2)
+    this, held, decided = threading.local(), list[str](), threading.Barrier(2)
+    late_looked, late_took_over = threading.Event(), threading.Event()
 
     def look(self: Any, name: str, now: float) -> float:
         found = age(self, name, now)
-        if getattr(late, "looks", False):
-            late.looks = False
-            wait_until(lambda: _taken(folder / "run"), "the other to take it")
+        if this.name == "late":
+            late_looked.set()
+            wait_until(lambda: _taken(folder / "run"), "the early one to take it over")
+        else:
+            wait_until(late_looked.is_set, "the late one to look")
         return found
 
+    def settle(_: float) -> None:
+        if this.name == "late":
+            late_took_over.set()
+        else:
+            wait_until(late_took_over.is_set, "the late one to take it over, too")
+
     def hold(name: str) -> None:
-        late.looks = name == "late"
+        this.name = name
         with contextlib.suppress(Taken), _claim(folder, "run"):
             held.append(name)
-            ended.wait(60)
+            decided.wait(PATIENCE)
             return
-        ended.wait(60)
+        decided.wait(PATIENCE)
 
     monkeypatch.setattr(module._Leases, "_age", look)
-    threads = [threading.Thread(target=hold, args=(name,)) for name in ("early", "late")]
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=settle))
+    threads = [threading.Thread(target=hold, args=(name,), daemon=True) for name in ("early", "late")]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    assert len(held) == 1
+        thread.join(3 * PATIENCE)
+    assert held == ["late"]
 
 
 def _taken(lease: Path) -> bool:
@@ -248,4 +226,9 @@ def test_two_processes_never_hold_one_lease(s3: str, tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", script, f"{s3}/locks", str(tmp_path / "mark")]
     children = [subprocess.Popen(command) for _ in range(3)]
-    assert [child.wait(300) for child in children] == [0] * 3
+    try:
+        assert [child.wait(PATIENCE) for child in children] == [0] * 3
+    finally:
+        for child in children:
+            child.kill()
+            child.wait(PATIENCE)

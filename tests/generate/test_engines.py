@@ -6,13 +6,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from held_runs import HeldRuns, Run, wait_until
+from dask_cluster import dask_cluster
+from held_runs import HeldRuns, wait_until
 from small_datasets import tree, write_photos, write_recipe
 
 from synthharm.errors import SynthharmError
@@ -23,6 +23,7 @@ from synthharm.generate.running import engine as module
 from synthharm.generate.running.engine import Engine, WorkersLost
 from synthharm.generate.sample import library_versions
 from synthharm.generate.shard import Job, ShardDone, make_shard
+from synthharm.generate.workshop import open_plan
 from synthharm.recipe import load_recipe
 
 
@@ -30,20 +31,6 @@ from synthharm.recipe import load_recipe
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos = write_photos(tmp_path_factory.mktemp("photos"))
     return write_recipe(photos / "recipe.yaml", photos)
-
-
-@pytest.fixture(scope="module")
-def expected(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("expected") / "dataset"
-    generate(recipe, folder)
-    return tree(folder)
-
-
-@pytest.fixture
-def held(tmp_path: Path) -> Iterator[HeldRuns]:
-    runs = HeldRuns(tmp_path)
-    yield runs
-    runs.clear()
 
 
 @pytest.mark.parametrize(
@@ -62,17 +49,13 @@ def test_an_engine_that_is_none_is_refused(
     assert tree(tmp_path) == {}
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def test_no_scheduler_at_the_address(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WAIT", 0.5)
-    address = f"tcp://127.0.0.1:{_free_port()}"
-    with pytest.raises(SynthharmError, match=f"engine dask: no scheduler answers at {address}: "):
-        generate(recipe, tmp_path / "dataset", engine="dask", address=address)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and it does not listen
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(SynthharmError, match=f"engine dask: no scheduler answers at {address}: "):
+            generate(recipe, tmp_path / "dataset", engine="dask", address=address)
     with pytest.raises(SynthharmError, match="engine dask: no scheduler answers at nonsense://host: "):
         generate(recipe, tmp_path / "dataset", engine="dask", address="nonsense://host")
 
@@ -98,7 +81,14 @@ def _job(recipe: Path, folder: Path) -> Job:
     checked = load_recipe(recipe)
     (index,) = (path for path in cache_beside(folder).iterdir() if (path / "index.json").exists())
     return Job(
-        str(folder), checked.model_dump_json(), str(cache_beside(folder)), index.name, 3, library_versions()
+        folder=str(folder),
+        plan=Dataset(folder).plan_sha256(),
+        recipe=checked.model_dump_json(),
+        cache=str(cache_beside(folder)),
+        key=index.name,
+        digest=open_plan(checked, index).digest,
+        shard=3,
+        versions=library_versions(),
     )
 
 
@@ -114,6 +104,10 @@ def test_a_worker_that_is_not_like_the_others_says_so(recipe: Path, tmp_path: Pa
         make_shard(replace(job, versions={**job.versions, "numpy": "0.1"}))
     with pytest.raises(SynthharmError, match=f"^output: {tmp_path}/mine is not there for the worker on {host}; "):
         make_shard(replace(job, folder=str(tmp_path / "mine")))
+    with pytest.raises(
+        SynthharmError, match=f"^output: {folder} holds another dataset for the worker on {host}; "
+    ):
+        make_shard(replace(job, plan="0" * 64))
     assert Dataset(folder).done_shards() == {0, 2}
     done = make_shard(job)
     assert (done.shard, done.samples) == (3, 3)
@@ -140,7 +134,7 @@ def _losing(made: list[int]):  # type: ignore[no-untyped-def]
     """Makes so many shards, and then loses its workers, each time it is called."""
     turns = iter(made)
 
-    def run_jobs(jobs: Iterator[Job], engine: Engine) -> Iterator[ShardDone]:
+    def run_jobs(jobs: Iterator[Job], engine: Engine, workers: Callable[[int], None]) -> Iterator[ShardDone]:
         for _ in range(next(turns)):
             yield make_shard(next(jobs))
         if next(jobs, None) is not None:
@@ -149,33 +143,15 @@ def _losing(made: list[int]):  # type: ignore[no-untyped-def]
     return run_jobs
 
 
-@contextmanager
-def _dask(held: HeldRuns, workers: int) -> Iterator[tuple[str, list[Run]]]:
-    """A scheduler and its workers, as a cluster has them."""
-    port = _free_port()
-    address = f"tcp://127.0.0.1:{port}"
-    common = [sys.executable, "-m", "dask"]
-    scheduler = held.start(
-        [*common, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--no-show"]
-    )
-    scheduler.says("Scheduler at")
-    started = [
-        held.start([*common, "worker", address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"])
-        for _ in range(workers)
-    ]
-    yield address, started
-    for run in [*started, scheduler]:
-        run.clear()
-
-
 @pytest.mark.slow
 def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed(
     recipe: Path, expected: dict[str, str], held: HeldRuns, tmp_path: Path
 ) -> None:
     folder = tmp_path / "dataset"
     held.hold(4)
-    with _dask(held, 2) as (address, _):
-        run = held.synthharm("generate", recipe, "--output", folder, "--engine", "dask", "--address", address)
+    with dask_cluster(2, held.environment) as cluster:
+        options = ["--engine", "dask", "--address", cluster.address]
+        run = held.synthharm("generate", recipe, "--output", folder, *options)
         worker = held.reached(4, run)
         held.release()
         os.kill(worker, signal.SIGKILL)

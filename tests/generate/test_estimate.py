@@ -124,6 +124,24 @@ def test_what_is_said_of_it() -> None:
     assert lines[2].startswith("about 50 s with 1 job, ")
     assert lines[4:] == ["warning: that is more than is free there", "rejected while measuring: 3 truncated"]
     assert _example(free=None).lines(1)[1] == "about 3.0 GB"
+    assert _example().lines(2, 5)[2].startswith("about 5 s with 2 jobs in each of 5 ranks, before the finishing; ")
+
+
+@pytest.mark.parametrize("number", [0, -2])
+def test_fewer_than_one_who_works_is_refused(photos: Path, tmp_path: Path, number: int) -> None:
+    with pytest.raises(SynthharmError, match=f"^jobs is {number}; 1 or more is accepted"):
+        _example().lines(number)
+    with pytest.raises(SynthharmError, match=f"^world_size is {number}; 1 or more is accepted"):
+        _example().lines(1, number)
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos)
+    with pytest.raises(SynthharmError, match=f"^jobs is {number}; 1 or more is accepted"):
+        estimate(recipe, tmp_path / "dataset", jobs=number)
+
+
+def test_where_no_dataset_can_be_made_nothing_is_measured(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos)
+    with pytest.raises(SynthharmError, match=r"^http://127.0.0.1:9/dataset: nothing can be made behind http://"):
+        estimate(recipe, "http://127.0.0.1:9/dataset")
 
 
 def test_the_command_says_it_and_warns(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

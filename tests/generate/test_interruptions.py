@@ -2,132 +2,156 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 from dask_cluster import dask_cluster
+from held_runs import PATIENCE, HeldRuns, Run, wait_until
 from small_datasets import tree, write_photos, write_recipe
 
 from synthharm.generate import generate
+from synthharm.generate.dataset import Dataset
+from synthharm.generate.running.watch import FINISHING, MAKING
 
 KILLS = 50
-EARLIEST, LATEST = 0.2, 9.0  # seconds after the start; starting takes about half of that
-
-Kill = Callable[["subprocess.Popen[bytes]"], None]
+SHARDS = 45
+LONGEST = 0.3  # seconds between a stage of a run and a kill
 
 
 @dataclass(frozen=True)
-class Runs:
-    """Runs as processes of their own, each in a group by itself; what they print goes to a file."""
+class Way:
+    """A way to kill.
 
-    folder: Path
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    Args:
+        of_worker: whether it ends a worker, and not the run.
+        kill: does it, and says whether it has.
+    """
 
-    def start(self, recipe: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "synthharm", "generate", str(recipe), "--output", str(folder), *options]
-        with (self.folder / "printed").open("wb") as file:
-            run = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-        self.started.append(run)
-        return run
-
-    def printed(self) -> str:
-        """What the last one has printed."""
-        return (self.folder / "printed").read_text()
+    of_worker: bool
+    kill: Callable[[Run], bool]
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    made = Runs(tmp_path)
-    yield made
-    for run in made.started:  # workers may live on without those who started them
-        with suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-
-
-def kill_coordinator(process: subprocess.Popen[bytes]) -> None:
+def kill_coordinator(run: Run) -> bool:
     """Its workers may live on for a while."""
-    process.kill()
+    run.process.kill()
+    return run.process.wait(PATIENCE) == -signal.SIGKILL
 
 
-def kill_all(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
+def kill_all(run: Run) -> bool:
+    with suppress(ProcessLookupError):
+        run.interrupt(signal.SIGKILL)
+    return run.process.wait(PATIENCE) == -signal.SIGKILL
 
 
-def worker_killer(chance: random.Random, find: Callable[[subprocess.Popen[bytes]], list[psutil.Process]]) -> Kill:
-    def kill(process: subprocess.Popen[bytes]) -> None:
+def worker_killer(chance: random.Random, find: Callable[[Run], list[psutil.Process]]) -> Callable[[Run], bool]:
+    def kill(run: Run) -> bool:
         with suppress(psutil.NoSuchProcess):
-            if workers := find(process):
+            if workers := find(run):
                 chance.choice(workers).kill()
+                return True
+        return False
 
     return kill
 
 
-def own_workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def own_workers(run: Run) -> list[psutil.Process]:
     """The worker processes that a local run has started so far."""
-    below = psutil.Process(process.pid).children(recursive=True)
+    below = psutil.Process(run.process.pid).children(recursive=True)
     return [one for one in below if "LokyProcess" in " ".join(one.cmdline())]
 
 
-def check_kills(runs: Runs, kills: list[Kill], options: Callable[[], list[str]], chance: random.Random) -> None:
-    """Go on with a run after each kill until it ends by itself, and begin another until no kill is left."""
-    tmp_path = runs.folder
-    recipe = write_recipe(tmp_path / "recipe.yaml", write_photos(tmp_path / "photos"), samples=90, shard=2)
-    generate(recipe, tmp_path / "whole")
-    expected = tree(tmp_path / "whole")
-    waiting, folders = list(kills), 0
-    while waiting:
-        folders += 1
-        folder = tmp_path / f"killed{folders}"
-        while True:
-            process = runs.start(recipe, folder, *options())
-            if waiting:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(chance.uniform(EARLIEST, LATEST))
-                if process.poll() is None:
-                    waiting.pop()(process)
-            if process.wait() == 0:
-                break
-            killed = process.returncode == -signal.SIGKILL or "processes were ended" in runs.printed()
-            assert killed, runs.printed()
-        assert tree(folder) == expected, f"{len(kills) - len(waiting)} kills"
+def phase(run: Run, dataset: Dataset) -> str | None:
+    """What a run says that it is at, once it says so."""
+    with suppress(FileNotFoundError):
+        state = json.loads(dataset.status_file("run").read_bytes())
+        return str(state["phase"]) if state["process"] == run.process.pid else None
+    return None
+
+
+def wait_for_a_moment(run: Run, dataset: Dataset, chance: random.Random) -> None:
+    """Wait until a run is in a stage drawn at random, and a little longer; or until it has ended by itself."""
+    shards = chance.choice([*range(len(dataset.done_shards()) + 1, SHARDS + 1), SHARDS])
+    reached: Callable[[], bool] = chance.choice(
+        [
+            lambda: True,
+            lambda: phase(run, dataset) is not None,
+            lambda: phase(run, dataset) in (MAKING, FINISHING),
+            lambda: len(dataset.done_shards()) >= shards,
+            lambda: len(dataset.done_shards()) >= shards,
+        ]
+    )
+    wait_until(lambda: reached() or run.ended, "a stage of the run", lambda: run.text)
+    time.sleep(chance.uniform(0, LONGEST))
+
+
+def check_kills(
+    held: HeldRuns, folder: Path, ways: list[Way], options: Callable[[Way], list[str]], chance: random.Random
+) -> None:
+    """Go on with a run after each kill until it ends by itself, and begin another until all kills are done."""
+    recipe = write_recipe(folder / "recipe.yaml", write_photos(folder / "photos"), samples=2 * SHARDS, shard=2)
+    generate(recipe, folder / "whole")
+    expected = tree(folder / "whole")
+    kills: list[tuple[bool, bool]] = []  # whether it was of a worker, and whether a part of the shards was done
+    for number in itertools.count():
+        dataset, status = Dataset(folder / f"killed{number}"), -1
+        while status:
+            way = chance.choice(ways)
+            run = held.synthharm("generate", recipe, "--output", dataset.folder, *options(way))
+            while len(kills) < KILLS and not run.ended:
+                wait_for_a_moment(run, dataset, chance)
+                midway = 0 < len(dataset.done_shards()) < SHARDS
+                if not run.ended and way.kill(run):
+                    kills.append((way.of_worker, midway))
+                    way = chance.choice(ways)
+            status = run.ends()
+            assert status in (0, -signal.SIGKILL) or "processes were ended" in run.text, run.text
+        assert tree(dataset.folder) == expected, f"{len(kills)} kills"
+        held.clear()  # workers live on for a while without those who started them
+        if len(kills) == KILLS:
+            break
+    assert {of_worker for of_worker, _ in kills} == {False, True}, Counter(kills)
+    assert any(midway for _, midway in kills), Counter(kills)
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_the_bytes_stay_the_same(runs: Runs) -> None:
+def test_killed_at_random_moments_the_bytes_stay_the_same(held: HeldRuns, tmp_path: Path) -> None:
     chance = random.Random(4)
-    ways = [kill_coordinator, kill_all, worker_killer(chance, own_workers)]
-    kills = [chance.choice(ways) for _ in range(KILLS)]
-    check_kills(runs, kills, lambda: ["--jobs", str(chance.choice((1, 2)))], chance)
+    ways = [Way(False, kill_coordinator), Way(False, kill_all), Way(True, worker_killer(chance, own_workers))]
+
+    def options(way: Way) -> list[str]:
+        return ["--jobs", "2" if way.of_worker else chance.choice("12")]
+
+    check_kills(held, tmp_path, ways, options, chance)
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_on_a_cluster_the_bytes_stay_the_same(runs: Runs) -> None:
+def test_killed_at_random_moments_on_a_cluster_the_bytes_stay_the_same(held: HeldRuns, tmp_path: Path) -> None:
     chance = random.Random(5)
     with dask_cluster(workers=2) as cluster:
-        ways = [kill_coordinator, worker_killer(chance, lambda _: cluster.workers())]
-        kills = [chance.choice(ways) for _ in range(KILLS)]
-        check_kills(runs, kills, lambda: ["--engine", "dask", "--address", cluster.address], chance)
+        ways = [Way(False, kill_coordinator), Way(True, worker_killer(chance, lambda _: cluster.workers()))]
+        check_kills(held, tmp_path, ways, lambda _: ["--engine", "dask", "--address", cluster.address], chance)
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_is_replaced(runs: Runs, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_is_replaced(held: HeldRuns, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.yaml", write_photos(tmp_path / "photos"), samples=60, shard=1)
-    process = runs.start(recipe, tmp_path / "killed", "--jobs", "2")
-    while not list((tmp_path / "killed" / "records").glob("*")):
-        assert process.poll() is None, runs.printed()
-        time.sleep(0.02)
-    own_workers(process)[0].kill()
-    assert process.wait() == 0, runs.printed()
+    held.hold(20)
+    run = held.synthharm("generate", recipe, "--output", tmp_path / "killed", "--jobs", 2)
+    worker = held.reached(20, run)
+    assert worker in [one.pid for one in own_workers(run)]
+    held.release()
+    os.kill(worker, signal.SIGKILL)
+    assert run.ends() == 0, run.text
     generate(recipe, tmp_path / "whole")
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")

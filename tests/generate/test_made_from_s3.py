@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from s3_server import s3, s3_url, upload_folder
+from s3_server import upload_folder
 from small_datasets import tree, write_photos, write_recipe
 from splicing_datasets import parsed, recipe_of, write_source
 
@@ -17,9 +17,8 @@ from synthharm.generate.splicing.making import SplicingMaker
 from synthharm.generate.splicing.plan import SplicingPlan
 from synthharm.recipe import load_recipe
 
-__all__ = ["s3", "s3_url"]
-
-STAMPED = ("index.json", "stamps.arrow")  # what of an index tells which files it was made of
+# What of an index tells which files it was made of.
+STAMPED = ("index.json", "photo_stamps.arrow", "mask_stamps.arrow")
 
 
 def content(folder: Path) -> dict[str, str]:

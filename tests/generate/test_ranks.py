@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,6 @@ from synthharm.recipe import load_recipe
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos = write_photos(tmp_path_factory.mktemp("photos"))
     return write_recipe(photos / "recipe.yaml", photos)
-
-
-@pytest.fixture(scope="module")
-def expected(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("expected") / "dataset"
-    generate(recipe, folder)
-    return tree(folder)
-
-
-@pytest.fixture
-def held(tmp_path: Path) -> Iterator[HeldRuns]:
-    runs = HeldRuns(tmp_path)
-    yield runs
-    runs.clear()
 
 
 @given(st.integers(1, 50), st.integers(0, 500))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from s3_server import s3, s3_url, upload_folder
+from s3_server import upload_folder
 from small_datasets import tree
 from splicing_datasets import Made, recipe_of, samples_of
 
@@ -16,8 +16,6 @@ from synthharm.generate import check_dataset
 from synthharm.generate.replaying import replay_all
 from synthharm.generate.splicing.converting import convert_dataset
 from synthharm.storage import as_path
-
-__all__ = ["s3", "s3_url"]
 
 
 @pytest.fixture

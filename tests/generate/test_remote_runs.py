@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from s3_server import s3, s3_url, upload_folder
+from s3_server import upload_folder
 from small_datasets import tree, write_photos, write_recipe
 from splicing_datasets import Made, recipe_of
 
@@ -25,20 +25,11 @@ from synthharm.generate.running.watch import MAKING, State
 from synthharm.recipe import load_recipe
 from synthharm.storage import as_path
 
-__all__ = ["s3", "s3_url"]
-
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos = write_photos(tmp_path_factory.mktemp("photos"))
     return write_recipe(photos / "recipe.yaml", photos)
-
-
-@pytest.fixture(scope="module")
-def expected(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("expected") / "dataset"
-    generate(recipe, folder)
-    return tree(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -196,6 +196,7 @@ def test_a_source_that_no_photo_may_be_used_of_is_refused(splicing: Made, tmp_pa
     assert not (tmp_path / "made").exists() or not any((tmp_path / "made").iterdir())
 
 
+@pytest.mark.slow
 def test_what_cannot_be_drawn_is_missing_and_said(splicing: Made, tmp_path: Path) -> None:
     """No region can be as large: units are given up whole, and their samples listed."""
     recipe = plain_recipe_of(

@@ -150,6 +150,31 @@ def test_a_status_that_says_nothing_is_refused(tmp_path: Path) -> None:
     assert "run.json: is not the status of a run" in ended(result)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "samples is None; a number is accepted"),
+        ('{"samples": "12"}', "samples is '12'; a number is accepted"),
+        ("[12]", "its recipe is [12]"),
+    ],
+)
+def test_a_plan_that_does_not_say_how_many_samples_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "plan.json").write_text(f'{{"recipe": {text}}}')
+    message = ended(CliRunner().invoke(app, ["status", str(tmp_path)]))
+    assert said in message
+    assert "plan.json" in message
+
+
+@pytest.mark.parametrize("text", [None, "", '{"samples": 1', "[]", "null", "{}", '{"samples": "many"}'])
+def test_a_finished_dataset_without_its_summary_is_refused(tmp_path: Path, text: str | None) -> None:
+    (tmp_path / "plan.json").write_text('{"recipe": {"samples": 12}}')
+    (tmp_path / "SHA256SUMS").touch()
+    if text is not None:
+        (tmp_path / "dataset.json").write_text(text)
+    message = ended(CliRunner().invoke(app, ["status", str(tmp_path)]))
+    assert message.startswith(f"{tmp_path}/dataset.json: is not the summary of a dataset: ")
+
+
 def test_a_dataset_that_is_finished_while_it_is_asked_about_is_no_error(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

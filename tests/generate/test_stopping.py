@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,20 +21,6 @@ AGAIN = "Ctrl-C again stops at once"
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos = write_photos(tmp_path_factory.mktemp("photos"))
     return write_recipe(photos / "recipe.yaml", photos)
-
-
-@pytest.fixture(scope="module")
-def expected(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("expected") / "dataset"
-    generate(recipe, folder)
-    return tree(folder)
-
-
-@pytest.fixture
-def held(tmp_path: Path) -> Iterator[HeldRuns]:
-    runs = HeldRuns(tmp_path)
-    yield runs
-    runs.clear()
 
 
 def test_the_first_ctrl_c_lets_the_shard_in_hand_be_finished(

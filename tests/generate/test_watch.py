@@ -238,12 +238,15 @@ def test_the_status_file_is_whole_at_any_time(tmp_path: Path, monkeypatch: pytes
         while not ended.is_set():
             seen.add(json.loads(path.read_bytes())["samples"])
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    for samples in range(200):
-        view.show(state_of(phase=MAKING, samples=samples, message="x" * (samples * 37 % 5000)))
-    ended.set()
-    reader.join()
+    try:
+        for samples in range(200):
+            view.show(state_of(phase=MAKING, samples=samples, message="x" * (samples * 37 % 5000)))
+    finally:
+        ended.set()
+    reader.join(60)
+    assert not reader.is_alive()
     assert seen <= set(range(200))
     assert [one.name for one in path.parent.iterdir()] == ["run.json"]
 

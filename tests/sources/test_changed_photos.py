@@ -1,8 +1,9 @@
-"""A run reads the photos that were listed: one that has changed since stops it, and so does one that is gone."""
+"""A run reads what was listed: a photo or mask stops it that has changed since, that is gone, or that is new."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,19 +28,23 @@ def test_every_photo_that_is_there_has_its_stamp(kind: Any, tmp_path: Path) -> N
     for number in range(index.photos):
         photo = index.photo(number)
         there = (tmp_path / "data" / photo.key).is_file()
-        assert bool(index.stamp(number)) == there
-        assert stamps.get(photo.key, "") == index.stamp(number) == (source.stamp(photo) or "")
+        assert bool(index.photo_stamp(number)) == there
+        assert stamps.get(photo.key, "") == index.photo_stamp(number) == (source.stamp(photo.key) or "")
+    for number in range(index.regions):
+        mask = index.region(number).mask
+        there = source.mask_files and (tmp_path / "data" / mask).is_file()
+        assert bool(index.mask_stamp(number)) == there
+        assert index.mask_stamp(number) == (stamps.get(mask, "") if source.mask_files else "")
 
 
 @pytest.mark.parametrize("measure", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_stamps_are_no_part_of_the_digest(kind: Any, measure: bool, tmp_path: Path) -> None:
     source, index = listed(kind, tmp_path, measure)
-    before = index.digest, index.stamped
     os.utime(tmp_path / "data" / index.photo(0).key, ns=(0, 7))
     again = build_index(source, tmp_path / "again", select=Select(), measure=measure)
-    assert again.digest == before[0]
-    assert again.stamped != before[1]
+    assert again.digest == index.digest
+    assert again.photo_stamp(0) != index.photo_stamp(0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,11 +76,29 @@ def test_a_photo_that_is_gone_stops_and_one_that_never_was_is_rejected(kind: Any
     if kind is folder:  # which lists what is there
         return
     index = build_index(source, tmp_path / "without", select=Select())
-    gone = [number for number in range(index.photos) if not index.stamp(number)]
+    gone = [number for number in range(index.photos) if not index.photo_stamp(number)]
     assert gone
     for number in gone:
         with pytest.raises(Unusable, match="missing"):
             read_listed(source, index, number)
+    there = next(number for number in range(index.photos) if number not in gone)
+    shutil.copy(tmp_path / "data" / index.photo(there).key, tmp_path / "data" / index.photo(gone[0]).key)
+    with pytest.raises(SynthharmError, match="was missing when it was listed and is there now"):
+        read_listed(source, index, gone[0])
+
+
+@pytest.mark.parametrize("kind", [folder, iharmony4])
+def test_a_changed_mask_is_refused(kind: Any, tmp_path: Path) -> None:
+    source, index = listed(kind, tmp_path)
+    path = tmp_path / "data" / index.region(0).mask
+    status, content = path.stat(), path.read_bytes()
+    load_region(source, index, 0, soft=False)
+    path.write_bytes(content + b"\0")
+    with pytest.raises(SynthharmError, match=f"source: {index.region(0).mask} has changed since it was listed"):
+        load_region(source, index, 0, soft=False)
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    load_region(source, index, 0, soft=False)
 
 
 def test_a_mask_that_was_listed_and_is_gone_stops(tmp_path: Path) -> None:
@@ -92,6 +115,10 @@ def test_a_mask_that_may_never_have_been_there_is_rejected(tmp_path: Path) -> No
     for number in gone:
         with pytest.raises(Unusable, match="missing"):
             load_region(source, index, number, soft=False)
+    mask = index.region(gone[0]).mask
+    shutil.copy(tmp_path / "data" / index.region(0).mask, tmp_path / "data" / mask)
+    with pytest.raises(SynthharmError, match=f"{mask} was missing when it was listed and is there now"):
+        load_region(source, index, gone[0], soft=False)
     data = tmp_path / "other"
     other = folder(data)
     (data / "masks" / "a.png").unlink()

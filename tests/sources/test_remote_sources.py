@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from s3_server import s3, s3_url, upload_folder
+from s3_server import upload_folder
 
 from synthharm.errors import SynthharmError, Unusable
 from synthharm.sources import (
@@ -29,8 +29,6 @@ from synthharm.sources import (
     read_file,
 )
 from synthharm.storage import as_path, filesystem
-
-__all__ = ["s3", "s3_url"]
 
 SIZE = (24, 18)  # width and height
 SQUARE = [[3, 3, 15, 3, 15, 12, 3, 12]]
@@ -127,9 +125,9 @@ def test_a_stamp_is_that_of_the_listing_until_the_file_changes(kind: Any, tmp_pa
     index = build_index(source, tmp_path / "index", select=Select())
     signature = source.signature(False)
     assert signature == source.signature(False) != source.signature(True)
-    there = [n for n in range(index.photos) if index.stamp(n)]
+    there = [n for n in range(index.photos) if index.photo_stamp(n)]
     assert there
-    assert all(index.stamp(n) == source.stamp(index.photo(n)) for n in there)
+    assert all(index.photo_stamp(n) == source.stamp(index.photo(n).key) for n in there)
     region = next(n for n in range(index.regions) if index.region(n).photo == there[0])
     path = source.data / index.photo(there[0]).key
     before = path.read_bytes()

@@ -160,10 +160,11 @@ def test_an_older_index_stays_readable_while_a_newer_takes_its_place(tmp_path: P
     assert (older.region(0).id, newer.region(8999).id) == ("old", "new")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "index.json",
+        "mask_stamps.arrow",
+        "photo_stamps.arrow",
         "photos.arrow",
         "regions.arrow",
         "rejects.jsonl",
-        "stamps.arrow",
     ]
 
 

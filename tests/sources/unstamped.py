@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from synthharm.sources import PhotoEntry, RegionEntry
-
 
 class Unstamped:
-    """A source that cannot tell whether its photos are still the same."""
+    """A source that cannot tell whether its photos are still the same, and whose masks are no files."""
+
+    mask_files = False
 
     def stamps(self) -> None:
         return None
 
-    def stamp(self, photo: PhotoEntry) -> str | None:
+    def stamp(self, file: str) -> str | None:
         return None
-
-    def found_mask(self, region: RegionEntry) -> bool:
-        return False
 
     def signature(self, measure: bool) -> str | None:
         return None

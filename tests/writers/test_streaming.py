@@ -38,7 +38,26 @@ def test_rows_come_in_order_however_few_are_held(drawn: list[tuple[str, int, str
             assert list(sorter) == sorted(drawn)
             assert list(sorter) == sorted(drawn)
             assert len(sorter._held) <= most
-            assert len(sorter._runs) <= runs
+            assert all(len(tier) < runs for tier in sorter._tiers)
+
+
+@pytest.mark.parametrize("count", [10, 100, 1000])
+def test_rows_are_written_as_often_as_there_are_tiers(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+
+    def counting(rows: list[object], file: object) -> None:
+        nonlocal written
+        written += len(rows)
+        dump(rows, file)
+
+    dump = sorting.marshal.dump
+    monkeypatch.setattr(sorting, "RUNS", 10)
+    monkeypatch.setattr(sorting.marshal, "dump", counting)
+    with Sorter(most=1) as sorter:
+        for number in range(count):
+            sorter.add((number,))
+        assert len(list(sorter)) == count
+    assert written == count * (len(str(count)))
 
 
 @settings(deadline=None, max_examples=60)

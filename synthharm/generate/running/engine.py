@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from logging import ERROR
+from itertools import islice
 from typing import Any
 
 from synthharm.errors import SynthharmError
@@ -46,54 +48,97 @@ class Engine:
             raise SynthharmError(f"address is {self.address!r}; only the engine dask has one")
 
 
-def run_jobs(jobs: Iterable[Job], engine: Engine) -> Iterator[ShardDone]:
+def run_jobs(
+    jobs: Iterable[Job], engine: Engine, workers: Callable[[int], None] = lambda count: None
+) -> Iterator[ShardDone]:
     """Make shards, and say of each what it came to as it is done, in any order.
 
     A job is taken from `jobs` only when a worker is free for it.
+
+    Args:
+        jobs: what is to be made.
+        engine: who makes it.
+        workers: told how many processes do, and again where it changes.
 
     Raises:
         WorkersLost: worker processes were killed from outside.
         SynthharmError: no cluster is there, or what making a shard raises.
     """
     if engine.name == "dask":
-        with _cluster(engine) as workers:
-            yield from _parallel(jobs, "dask", workers)
-    elif engine.jobs == 1:
+        with _cluster(engine) as client:
+            yield from _on_cluster(jobs, client, workers)
+        return
+    workers(engine.jobs)
+    if engine.jobs == 1:
         yield from map(make_shard, jobs)
     else:
-        yield from _parallel(jobs, "loky", engine.jobs)
+        yield from _in_processes(jobs, engine.jobs)
 
 
-def _parallel(jobs: Iterable[Job], backend: str, workers: int) -> Iterator[ShardDone]:
-    from joblib import Parallel, delayed, parallel_config
+def _in_processes(jobs: Iterable[Job], workers: int) -> Iterator[ShardDone]:
+    from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    with parallel_config(backend=backend, n_jobs=workers):
-        parallel = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
+    parallel = Parallel(
+        n_jobs=workers, backend="loky", return_as="generator_unordered", batch_size=1, pre_dispatch=workers
+    )
     try:
-        with uninterrupted_children():
-            made = parallel(delayed(make_shard)(job) for job in jobs)  # which starts the processes
-        yield from made
+        with warnings.catch_warnings():
+            # joblib replaces a worker that has grown, and says so; as an error that would end its thread.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+            with uninterrupted_children():
+                made = parallel(delayed(make_shard)(job) for job in jobs)  # which starts the processes
+            yield from made
     except BrokenProcessPool as error:
         raise WorkersLost(str(error).partition("\n")[0]) from error
-    except Exception as error:
-        if type(error).__name__ == "KilledWorker":
-            raise WorkersLost(str(error)) from error
-        raise
+
+
+def _on_cluster(jobs: Iterable[Job], client: Any, workers: Callable[[int], None]) -> Iterator[ShardDone]:
+    """Keep every worker of a cluster at a shard, those too that come while it works."""
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker, as_completed
+
+    remaining, in_hand, known = iter(jobs), as_completed(loop=client.loop), 0
+    try:
+        while True:
+            if (found := len(client.nthreads())) != known:
+                known = found
+                workers(max(known, 1))
+            free = max(known, 1) - in_hand.count()
+            for job in islice(remaining, free):
+                in_hand.add(client.submit(make_shard, job, pure=False))
+            future = next(in_hand, None)
+            if future is None:
+                return
+            yield future.result()
+    except KilledWorker as error:
+        raise WorkersLost(str(error)) from error
+    except (CancelledError, OSError) as error:
+        if client.status == "running":
+            raise  # it is a worker's
+        raise _lost(client) from error
+
+
+def _lost(client: Any) -> SynthharmError:
+    address = client.scheduler.address if client.scheduler else "its address"
+    return SynthharmError(
+        f"engine dask: the scheduler at {address} was lost; once it is there again, the same command goes on"
+    )
 
 
 @contextmanager
-def _cluster(engine: Engine) -> Iterator[int]:
-    """A Dask cluster for the block, and how many shards it works on at a time."""
+def _cluster(engine: Engine) -> Iterator[Any]:
+    """The client of a Dask cluster for the block."""
     try:
         from distributed import Client
     except ImportError as error:
         raise SynthharmError(
             "engine dask: needs the package distributed: pip install 'synthharm[dask]'"
         ) from error
-    with _workers(engine) as address:
+    with _workers(engine) as address, _quiet("distributed.client"):
         try:
-            client = Client(address, timeout=_WAIT, set_as_default=True)
+            client = Client(address, timeout=_WAIT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise SynthharmError(f"engine dask: no scheduler answers at {engine.address}: {error}") from error
         with client:
@@ -101,7 +146,19 @@ def _cluster(engine: Engine) -> Iterator[int]:
                 client.wait_for_workers(1, timeout=_WAIT)
             except TimeoutError as error:
                 raise SynthharmError(f"engine dask: {engine.address} has no workers") from error
-            yield sum(client.nthreads().values())
+            yield client
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """A library's logger says nothing of errors in the block, which are said otherwise."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _workers(engine: Engine) -> AbstractContextManager[Any]:
@@ -111,6 +168,10 @@ def _workers(engine: Engine) -> AbstractContextManager[Any]:
 
     with uninterrupted_children():
         cluster: AbstractContextManager[Any] = LocalCluster(
-            n_workers=engine.jobs, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=ERROR
+            n_workers=engine.jobs,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.ERROR,
         )
     return cluster

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from synthharm.errors import SynthharmError
 
-WHOLE, RANK, FINISH = "run", "rank-", "finish"  # names of claims
+WHOLE, RANK, BEGIN, FINISH = "run", "rank-", "begin", "finish"  # names of claims
 
 
 @dataclass(frozen=True)

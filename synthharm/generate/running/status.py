@@ -56,7 +56,7 @@ def read_status(folder: str | Path) -> Status:
     """Read how far a dataset has come, while it is made, after it was stopped, or when it is finished.
 
     Raises:
-        SynthharmError: no dataset is there, nor one begun.
+        SynthharmError: no dataset is there, nor one begun, or a file of it cannot be read.
     """
     with storage_errors():
         dataset = Dataset(as_path(folder))
@@ -65,8 +65,8 @@ def read_status(folder: str | Path) -> Status:
         runs = tuple(state for state in found if state is not None)
         if not dataset.begun and not runs:
             raise SynthharmError(f"{folder}: is not a dataset of synthharm, nor one begun: {PLAN} is missing")
-        numbers = parse_json((dataset.folder / SUMMARY).read_bytes()) if dataset.finished else None
-        wanted = int(dataset.recipe["samples"]) if dataset.begun else max(state.wanted for state in runs)
+        numbers = _numbers(dataset.folder / SUMMARY) if dataset.finished else None
+        wanted = _samples(dataset) if dataset.begun else max(state.wanted for state in runs)
         working = () if numbers else tuple(dataset.claims.held())
         return Status(str(folder), wanted, len(dataset.done_shards()), runs, working, numbers)
 
@@ -74,6 +74,23 @@ def read_status(folder: str | Path) -> Status:
 def seconds_now() -> float:
     """Seconds since 1970."""
     return time.time()
+
+
+def _samples(dataset: Dataset) -> int:
+    wanted = dataset.recipe.get("samples")
+    if not isinstance(wanted, int):
+        raise SynthharmError(f"{dataset.folder / PLAN}: samples is {wanted!r}; a number is accepted")
+    return wanted
+
+
+def _numbers(path: Path) -> dict[str, Any]:
+    try:
+        numbers = parse_json(path.read_bytes())
+        if not isinstance(numbers, dict) or not isinstance(numbers.get("samples"), int):
+            raise ValueError("its number of samples is missing")
+    except (OSError, ValueError) as error:
+        raise SynthharmError(f"{path}: is not the summary of a dataset: {error}") from error
+    return numbers
 
 
 def _state(path: Path) -> State | None:

@@ -37,7 +37,7 @@ class State:
         started: seconds since 1970 when the run began.
         updated: when this state was reached.
         engine: what works shards off.
-        workers: how many processes were asked for.
+        workers: how many processes make shards.
         host: name of the machine.
         process: number of the process.
         message: what else is to be said.
@@ -103,6 +103,11 @@ class Watch:
         self.state.samples, self.state.shards_done = samples, shards_done
         self.first = shards_done + self.state.workers
         self.phase(MAKING)
+
+    def workers(self, count: int) -> None:
+        """Say how many processes make shards."""
+        self.state.workers = count
+        self.first = max(self.first, self.state.shards_done + count)
 
     def done(self, shard: ShardDone, samples: int) -> None:
         """Say that a shard is done, which stands for so many of the samples that are wanted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,10 +96,16 @@ class Colours:
             return Colour("reference", filters, self.chain.statistics, arguments, strength)
         return Colour("chain", filters, self.chain.statistics, arguments)
 
-    def _predict(self, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Colour:
+    @cached_property
+    def _network(self) -> Harmonizer:
+        from synthharm.harmonizer import Harmonizer
+
         if self.checkpoint is None:
             raise ValueError("harmonizing by a Harmonizer needs a checkpoint")
-        network = _harmonizer(self.checkpoint)
+        return Harmonizer.from_pretrained(self.checkpoint).eval()
+
+    def _predict(self, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Colour:
+        network = self._network
         pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
         mask = torch.from_numpy(alpha)[None, None].float() / 255
         with torch.no_grad():
@@ -120,10 +126,3 @@ def _between(own: ColourStatistics, other: ColourStatistics, strength: float) ->
         return red, green, blue
 
     return ColourStatistics(mix(own.means, other.means), mix(own.deviations, other.deviations))
-
-
-@lru_cache(maxsize=1)
-def _harmonizer(checkpoint: str) -> Harmonizer:
-    from synthharm.harmonizer import Harmonizer
-
-    return Harmonizer.from_pretrained(checkpoint).eval()

@@ -31,7 +31,7 @@ from synthharm.sources import (
     Supports,
     assign_splits,
     build_index,
-    changed_photo,
+    changed_file,
     combination,
     components,
     fingerprint_photos,
@@ -155,7 +155,7 @@ class SplicingPlan:
         """
         listed = self.prints.sha256[number].decode()
         if photo.sha256 != listed:
-            raise changed_photo(photo.key, f"sha256 {listed}", f"sha256 {photo.sha256}")
+            raise changed_file(photo.key, f"sha256 {listed}", f"sha256 {photo.sha256}")
 
     def donor_regions(self, split: int, category: str | None) -> NDArray[np.int64]:
         """The regions of a split's usable photos, of one category or all."""

@@ -67,7 +67,7 @@ class Regions:
             entry = self.plan.index.region(int(place))
             if category not in (None, entry.category) or (entry.share or 0) > most:
                 continue
-            mask = self._mask(draft, entry)
+            mask = self._mask(draft, int(place))
             share = np.count_nonzero(mask) / mask.size
             if share <= most and not np.count_nonzero(draft.done.regions[mask > 0]):
                 return Region(0, entry.id, entry.mask, entry.category), mask
@@ -79,8 +79,8 @@ class Regions:
             entry = self.plan.index.region(int(place))
             if category not in (None, entry.category):
                 continue
-            mask = self._mask(draft, entry)
-            if self._whole(mask) and self._stands_free(entry, mask):
+            mask = self._mask(draft, int(place))
+            if self._whole(mask) and self._stands_free(int(place), mask):
                 yield draft, Region(0, entry.id, entry.mask, entry.category), mask
 
     def donors(self, draft: Draft, category: str | None) -> Iterator[tuple[Draft, Region, Mask]]:
@@ -111,7 +111,7 @@ class Regions:
                 continue  # another does as well; a photo that cannot be read was listed when the plan was made
             if is_grey(photo.pixels) != is_grey(draft.photos[0].pixels):
                 continue  # colour in a photo without any would tell
-            if self._whole(mask) and self._stands_free(entry, mask):
+            if self._whole(mask) and self._stands_free(int(place), mask):
                 with_donor, at = draft.with_photo(photo, entry.photo)
                 yield with_donor, Region(at, entry.id, entry.mask, entry.category), mask
 
@@ -123,7 +123,7 @@ class Regions:
             if category is None or entry.category != category:
                 continue
             try:
-                box = box_of(self._mask(draft, entry))
+                box = box_of(self._mask(draft, int(place)))
             except Unusable:
                 continue  # it is listed where it is drawn
             if box is not None:
@@ -138,16 +138,15 @@ class Regions:
             if len(regions):
                 yield from regions[self.random.integers(0, len(regions), DONORS)].tolist()
 
-    def _stands_free(self, entry: RegionEntry, mask: Mask) -> bool:
+    def _stands_free(self, number: int, mask: Mask) -> bool:
         """Whether no other object of its photo touches a region along much of its rim: it may hide a part."""
-        photo, index = self.plan.index.photo(entry.photo), self.plan.index
+        index, size = self.plan.index, (mask.shape[0], mask.shape[1])
         rim = rim_of(mask)
         touched = np.zeros_like(rim)
-        for place in regions_of_photo(index, entry.photo):
-            other = index.region(int(place))
-            if other.id != entry.id:
+        for other in regions_of_photo(index, index.region(number).photo):
+            if other != number:
                 try:
-                    touched |= read_listed_mask(self.source, photo, other, (mask.shape[0], mask.shape[1])) > 0
+                    touched |= read_listed_mask(self.source, index, int(other), size) > 0
                 except Unusable:
                     continue
         return int(np.count_nonzero(rim & touched)) <= TOUCHED * int(np.count_nonzero(rim))
@@ -164,14 +163,15 @@ class Regions:
         _, _, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         return int(statistics[1:, cv2.CC_STAT_AREA].max()) >= ONE_PIECE * int(np.count_nonzero(mask))
 
-    def _mask(self, draft: Draft, entry: RegionEntry) -> Mask:
+    def _mask(self, draft: Draft, number: int) -> Mask:
         """The mask of a region of the target. Raises Unusable."""
-        photo = self.plan.index.photo(entry.photo)
+        region = self.plan.index.region(number)
+        photo = self.plan.index.photo(region.photo)
         try:
-            mask = read_listed_mask(self.source, photo, entry, draft.size)
+            mask = read_listed_mask(self.source, self.plan.index, number, draft.size)
             check_mask(mask, draft.size, photo.key)
         except Unusable as error:
-            raise of_region(error, photo, entry) from error
+            raise of_region(error, photo, region) from error
         return binarize(mask)
 
 

@@ -21,7 +21,7 @@ from synthharm.writers.forensics.listed import Place, check_splits, read_items, 
 from synthharm.writers.forensics.record import SplicingRecord
 
 TABLE = "metadata.parquet"
-ROWS = 1024  # per row group
+ROWS = 8192  # per row group; of each, some 15 KB about its columns are held until all are written
 FOLDERS = {
     "image": "images",
     "mask": "masks",
