@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -181,7 +181,8 @@ class Dataset:
         Raises:
             SynthharmError: the folder was begun with other sources, or by another recipe or other libraries.
         """
-        with self.claims.hold(BEGIN, against=nothing, wait=True):
+        # Of several parts that begin at once, the first one's recipe counts.
+        with nullcontext() if self.begun else self.claims.hold(BEGIN, against=nothing, wait=True):
             self._begin(recipe, sources)
 
     def _begin(self, recipe: AnyRecipe, sources: str) -> None:

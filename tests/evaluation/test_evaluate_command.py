@@ -49,6 +49,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthharm.evaluation.writing.draw_plots", lambda _: iter(()))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_it_prints_the_pooled_table_and_where_the_rest_is(checkpoint: Path, dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -89,7 +90,11 @@ def test_without_baselines_the_network_is_beside_the_composite(checkpoint: Path,
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("words", "used", "pairs"),
-    [([], "test", 3), (["--split", "train"], "train", 1), (["--split", "all"], None, 4)],
+    [
+        ([], "test", 3),
+        (["--split", "train"], "train", 1),
+        pytest.param(["--split", "all"], None, 4, marks=pytest.mark.slow),
+    ],
 )
 def test_of_several_splits_test_is_scored(
     checkpoint: Path, tmp_path: Path, words: list[str], used: str | None, pairs: int

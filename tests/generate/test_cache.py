@@ -19,7 +19,11 @@ from synthharm.generate.cache import cache_beside, fetch_index, keep_index
 from synthharm.generate.dataset import Dataset
 from synthharm.generate.plan import Plan
 from synthharm.generate.running.watch import MAKING, State
+from synthharm.generate.source_key import keyless_name
+from synthharm.recipe import load_recipe
 from synthharm.storage import as_path
+
+SPLICING = Path(__file__).resolve().parents[2] / "recipes" / "splicing_quickstart.yaml"
 
 
 def _unexpected(folder: Path) -> str:
@@ -47,6 +51,19 @@ def test_one_that_nothing_tells_is_made_each_time_and_kept_once(tmp_path: Path) 
         assert keep_index(tmp_path, None, make) == tmp_path / "digest"
     assert len(made) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["digest"]
+
+
+def test_indexes_that_only_a_digest_tells_are_not_shared_by_other_recipes(tmp_path: Path) -> None:
+    """The splits of a splicing plan follow from more than what was found in its sources."""
+    first = load_recipe(SPLICING)
+    others = [
+        load_recipe(SPLICING, ["seed=99"]),
+        load_recipe(SPLICING, ["split={all: 1}"]),
+    ]
+    names = {keyless_name(one, "digest") for one in (first, *others)}
+    assert len(names) == 3
+    assert keyless_name(first, "another") not in names
+    assert keyless_name(first, "digest") in names
 
 
 def test_several_processes_that_want_one_wait_for_the_first(tmp_path: Path) -> None:

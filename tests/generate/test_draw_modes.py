@@ -69,7 +69,9 @@ def read(folder: Path, record: Record, role: str) -> np.ndarray:
     return image if role == "mask" else image[..., ::-1]
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "span" else name for name in MADE]
+)
 def test_a_dataset_checks_and_is_made_again_by_its_own_recipe_in_two_jobs(
     made: Make, photos: Path, tmp_path: Path, name: str
 ) -> None:
