@@ -19,7 +19,8 @@ What counts, and what does not:
   types cannot bear is not tried: it would be killed by itself.
 - Left out are decorators, types, imports and texts; whole `raise` statements, whose condition counts; `strict=` of
   zip; and what `mutation_equivalent.json`, if there is one, lists with the reason why nothing can be seen of it.
-- Functions compiled by numba run as the Python they are written in, and kernels for a GPU in Triton's interpreter.
+- What numba compiles of the filters runs as the Python it is written in, and kernels for a GPU in Triton's
+  interpreter.
 
 Writes results/mutation.json, with every survivor; rooms that are not measured keep what is there.
 """
@@ -50,16 +51,23 @@ OUTCOMES = (KILLED, TIMED_OUT, SURVIVED)
 
 @dataclass(frozen=True)
 class Room:
-    """What is mutated, and where the tests are that should notice; paths from the root."""
+    """What is mutated, and where the tests are that should notice; paths from the root.
+
+    Args:
+        sources: a file, or a folder of files.
+        tests: files and folders.
+        compiled: whether numba may compile: not where it would compile what is mutated.
+    """
 
     sources: str
     tests: tuple[str, ...]
+    compiled: bool
 
 
 ROOMS = {
-    "metrics": Room("synthharm/metrics.py", ("tests/test_metrics.py", "synthharm/metrics.py")),
-    "filters": Room("synthharm/filters", ("tests/filters", "synthharm/filters")),
-    "generate": Room("synthharm/generate", ("tests/generate", "synthharm/generate")),
+    "metrics": Room("synthharm/metrics.py", ("tests/test_metrics.py", "synthharm/metrics.py"), compiled=True),
+    "filters": Room("synthharm/filters", ("tests/filters", "synthharm/filters"), compiled=False),
+    "generate": Room("synthharm/generate", ("tests/generate", "synthharm/generate"), compiled=True),
 }
 
 
@@ -190,7 +198,7 @@ def main() -> None:
     options = parser.parse_args()
     rooms = json.loads(options.output.read_bytes())["rooms"] if options.output.is_file() else {}
     for name in options.rooms:
-        with copied(ROOT) as copy:
+        with copied(ROOT, ROOMS[name].compiled) as copy:
             files = files_of(copy, ROOMS[name].sources)
             tests = watch_tests(copy, files, ROOMS[name].tests, options.longest, options.cache)
             preload(tests)

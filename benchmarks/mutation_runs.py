@@ -27,20 +27,27 @@ GRACE = 5.0  # seconds of the processor that a test may take beside ten times th
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "NUMBA_DISABLE_JIT": "1",
     "TRITON_INTERPRET": "1",
 }
 LEFT_BEHIND = (".git", ".venv", ".hypothesis", "__pycache__", "*.egg-info", ".*_cache", "build", "dist", "demo")
 
 
 @contextmanager
-def copied(root: Path) -> Iterator[Path]:
-    """A copy of a repository in a temporary folder, with room beside it for what tests leave behind."""
+def copied(root: Path, compiled: bool) -> Iterator[Path]:
+    """A copy of a repository in a temporary folder, with room beside it for what tests leave behind.
+
+    Args:
+        root: the repository.
+        compiled: whether numba compiles in it what it is told to; else it runs as Python.
+    """
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy, scratch = Path(folder) / "repository", Path(folder) / "scratch"
         shutil.copytree(root, copy, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
         scratch.mkdir()
         os.environ.update(ENVIRONMENT, PYTHONPATH=str(copy), TMPDIR=str(scratch))
+        os.environ["NUMBA_DISABLE_JIT"] = str(int(not compiled))
+        if "numba" in sys.modules:  # which has read the environment
+            sys.modules["numba"].config.DISABLE_JIT = int(not compiled)
         yield copy
 
 

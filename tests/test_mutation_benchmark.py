@@ -56,7 +56,7 @@ root, cache, folder = map(Path, sys.argv[1:])
 sys.path.insert(0, str(folder))
 import mutation, mutation_runs
 mutation_runs.GRACE = 0.5
-with mutation.copied(root) as copy:
+with mutation.copied(root, compiled=True) as copy:
     files = mutation.files_of(copy, "sums")
     tests = mutation.watch_tests(copy, files, ["tests"], 5, cache)
     mutation.preload(tests)
@@ -83,7 +83,7 @@ import mutation, mutation_runs
 from mutation_tests import Tests
 name = "tests/test_limits.py::test_limit[limit]"
 tests = Tests({name: 0.1}, {}, {}, [], set())
-with mutation.copied(root) as copy:
+with mutation.copied(root, compiled=True) as copy:
     print(json.dumps(mutation_runs.judge_mutant(copy, "sums/capping.py", code, tests, [name])))
 """
 
