@@ -143,9 +143,13 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     assert tree(tmp_path).keys() == {"thesis.tex"}
 
 
-def test_a_status_that_says_nothing_is_refused(tmp_path: Path) -> None:
+WRONG = '{"part": "run", "wanted": 12, "shards": 4, "engine": "local", "workers": 1, "updated": "x"}'
+
+
+@pytest.mark.parametrize("text", ['{"part": 1}', "{", "[]", WRONG])
+def test_a_status_that_says_nothing_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / ".partial" / "status").mkdir(parents=True)
-    (tmp_path / ".partial" / "status" / "run.json").write_text('{"part": 1}')
+    (tmp_path / ".partial" / "status" / "run.json").write_text(text)
     result = CliRunner().invoke(app, ["status", str(tmp_path)])
     assert "run.json: is not the status of a run" in ended(result)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from synthharm.errors import SynthharmError
 from synthharm.files import file_names, parse_json
@@ -95,9 +97,8 @@ def _numbers(path: Path) -> dict[str, Any]:
 
 def _state(path: Path) -> State | None:
     try:
-        stored = parse_json(path.read_bytes())
-        return State(**{one.name: stored[one.name] for one in fields(State)})
+        return msgspec.convert(parse_json(path.read_bytes()), State)
     except FileNotFoundError:
         return None  # the dataset was finished meanwhile
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise SynthharmError(f"{path}: is not the status of a run: {error!r}") from error
+    except (OSError, ValueError) as error:
+        raise SynthharmError(f"{path}: is not the status of a run: {error}") from error
