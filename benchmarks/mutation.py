@@ -16,7 +16,7 @@ What counts, and what does not:
   there any more survives; if not, measuring stops.
 - What would not end, or takes ten times as long and five seconds more, is killed, and counted apart.
 - An operator becomes the one that is nearest (+ becomes -, < becomes <= and >=), and numbers change by one. What
-  types cannot bear is not tried: it would be killed by itself.
+  types cannot bear is not tried, nor what is no Python: it would be killed by itself.
 - Left out are decorators, types, imports and texts; whole `raise` statements, whose condition counts; `strict=` of
   zip; and what `mutation_equivalent.json`, if there is one, lists with the reason why nothing can be seen of it.
 - What numba compiles of the filters runs as the Python it is written in, and kernels for a GPU in Triton's
@@ -39,7 +39,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mutation_places import Mutant, Place, mutant_at, places_of, statement_lines
+from mutation_places import Mutant, NoPython, Place, mutant_at, places_of, statement_lines
 from mutation_runs import KILLED, SURVIVED, TIMED_OUT, copied, judge_mutant, preload
 from mutation_tests import Tests, watch_tests
 
@@ -101,7 +101,10 @@ def measure(
     for place in places:
         if len(runs) == count:
             break
-        mutant = mutant_at(copy, place)
+        try:
+            mutant = mutant_at(copy, place)
+        except NoPython:
+            continue
         if (mutant.file, mutant.operator, mutant.text, mutant.changed) in equivalent:
             same += 1
             continue

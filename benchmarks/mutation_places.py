@@ -78,6 +78,10 @@ class Place:
     line: int
 
 
+class NoPython(ValueError):
+    """A mutant that nobody could overlook, such as `not` before an assignment."""
+
+
 def places_of(root: Path, file: str) -> list[Place]:
     """All places of a file at which there is a mutant, in the order of the lines."""
     tree = get_ast((root / file).read_text(encoding="utf-8"))
@@ -97,7 +101,7 @@ def mutant_at(root: Path, place: Place) -> Mutant:
     """The mutant of a place.
 
     Raises:
-        ValueError: what it becomes is no Python.
+        NoPython: what it becomes could not be run at all.
     """
     code = (root / place.file).read_text(encoding="utf-8")
     mutated = mutate_code(code, OPERATORS[place.operator], place.occurrence)
@@ -106,7 +110,7 @@ def mutant_at(root: Path, place: Place) -> Mutant:
     try:
         ast.parse(mutated)
     except SyntaxError as error:
-        raise ValueError(f"{place} is no Python: {error}") from error
+        raise NoPython(f"{place}: {error}") from error
     before, after = code.splitlines(), mutated.splitlines()
     at = next((i for i, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), place.line - 1)
     return Mutant(

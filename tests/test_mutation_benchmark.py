@@ -229,3 +229,12 @@ def test_every_equivalent_mutant_is_one_and_says_why() -> None:
     found = {(mutant.file, mutant.operator, mutant.text, mutant.changed) for mutant in made}
     assert equivalent.keys() <= found
     assert all(len(reason) > 20 for reason in equivalent.values())
+
+
+def test_what_is_no_python_is_no_mutant(tmp_path: Path) -> None:
+    mutation = load("mutation")
+    (tmp_path / "capping.py").write_text("def capped(x):\n    if y := x:\n        return y\n    return 0\n")
+    places = mutation.places_of(tmp_path, "capping.py")
+    (spoilt,) = (place for place in places if place.operator == "AddNot")
+    with pytest.raises(mutation.NoPython):
+        mutation.mutant_at(tmp_path, spoilt)
