@@ -222,10 +222,13 @@ def test_every_equivalent_mutant_is_one_and_says_why() -> None:
     """What is listed is there: a line that changes takes its mutants' excuses with it."""
     mutation = load("mutation")
     equivalent = mutation.read_equivalent(mutation.EQUIVALENT)
-    files = {file for file, *_ in equivalent}
-    places = [place for file in sorted(files) for place in mutation.places_of(mutation.ROOT, file)]
-    wanted = {(file, operator) for file, operator, *_ in equivalent}
-    made = [mutation.mutant_at(mutation.ROOT, p) for p in places if (p.file, p.operator) in wanted]
+    wanted = {(file, operator, text.strip()) for file, operator, text, _ in equivalent}
+    made = []
+    for file in sorted({file for file, *_ in wanted}):
+        lines = (mutation.ROOT / file).read_text(encoding="utf-8").splitlines()
+        for place in mutation.places_of(mutation.ROOT, file):
+            if (file, place.operator, lines[place.line - 1].strip()) in wanted:
+                made.append(mutation.mutant_at(mutation.ROOT, place))
     found = {(mutant.file, mutant.operator, mutant.text, mutant.changed) for mutant in made}
     assert equivalent.keys() <= found
     assert all(len(reason) > 20 for reason in equivalent.values())
