@@ -62,8 +62,10 @@ def read_status(folder: str | Path) -> Status:
     """
     with storage_errors():
         dataset = Dataset(as_path(folder))
-        names = sorted(file_names(dataset.status_file("run").parent))
-        found = (_state(dataset.status_file(name.removesuffix(".json"))) for name in names if name[0] != ".")
+        names = (
+            name for name in sorted(file_names(dataset.status_file("run").parent)) if not name.startswith(".")
+        )
+        found = (_state(dataset.status_file(name.removesuffix(".json"))) for name in names)
         runs = tuple(state for state in found if state is not None)
         if not dataset.begun and not runs:
             raise SynthharmError(f"{folder}: is not a dataset of synthharm, nor one begun: {PLAN} is missing")

@@ -81,7 +81,8 @@ class SplicingMaker:
             except ValueError as error:
                 raise Unusable(photo.key, "not composed", f"its history: {error}") from error
             if kind.factor == "quality" and isinstance(save, Jpeg):
-                save = Jpeg(int(member.value or 0), None, save.subsampling)
+                assert member.value is not None
+                save = Jpeg(int(member.value), None, save.subsampling)
             origin = Origin(
                 sample=int(plan.layout.starts[unit]) + place,
                 unit=unit,
@@ -126,8 +127,8 @@ def _varied(factor: str | None, member: Member, splice: Draft, drawer: Drawer) -
         return drawer.recoloured(splice, str(member.value))
     if factor == "quality":
         return splice
-    value = float(member.value or 0)
-    return drawer.again(splice, [_changed(factor, value, edit) for edit in splice.edits])
+    assert member.value is not None
+    return drawer.again(splice, [_changed(factor, float(member.value), edit) for edit in splice.edits])
 
 
 def _changed(factor: str | None, value: float, edit: Edit) -> Edit:

@@ -116,7 +116,8 @@ def finish_sample(
         files={},
         versions=library_versions(),
     )
-    paths = {role: canonical_path(record.name, role, _suffix(save)) for role in files}
+    suffix = ".jpg" if isinstance(save, Jpeg) else ".png"
+    paths = {role: canonical_path(record.name, role, suffix if role == "image" else ".png") for role in files}
     described = {
         role: {"path": paths[role], "sha256": sha256(data), "bytes": len(data)} for role, data in files.items()
     }
@@ -213,7 +214,3 @@ def _describe_licence(draft: Draft) -> dict[str, Any]:
     found = combination([parse_licence(photo.licence) for photo in draft.photos], edited=bool(draft.edits))
     name = found.name if isinstance(found, Licence) else None
     return {"name": name, "attribution": [f"{p.key}: {p.attribution or 'not named'}" for p in draft.photos]}
-
-
-def _suffix(save: Save) -> str:
-    return ".jpg" if isinstance(save, Jpeg) else ".png"

@@ -1,0 +1,137 @@
+"""What seeds drew, kept as lines of JSON: a dataset of an older release has to come out again.
+
+    python tests/generate/drawn_before.py
+
+writes the lines anew, where a change of what is drawn is meant; CHANGELOG then says so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from small_datasets import write_photos, write_recipe
+from splicing_datasets import parsed, recipe_of, write_source
+
+from synthharm.generate import generate
+from synthharm.generate.workshop import make_plan, open_maker
+from synthharm.recipe import AnyRecipe, load_recipe
+
+LINES = Path(__file__).with_suffix(".jsonl")
+LEFT_OUT = ("versions", "licence", "sha256", "bytes", "encoding", "attribution", "files", "mask", "tables")
+SPLICING: dict[str, dict[str, Any]] = {
+    "all kinds": {},
+    "quotas": {
+        "samples": 14,
+        "seed": 11,
+        "kinds": {"splice": 0.5, "harmonized_splice": 0.2, "copy_move": 0.1, "removal": 0.1, "retouch": 0.1},
+        "families": 0,
+        "regions": [1, 3],
+        "select": {"area_share": [0.01, 0.5], "side": [64, 1000]},
+        "placement": {"rotation": 25, "scale": [0.7, 1.4], "outside": 0.3, "cut_off": True, "enlarge": 1.2},
+        "draw": {"mode": "difficulty"},
+        "colour": {"as_is": 0.3, "chain": 0.7},
+        "strength": [0.2, 0.9],
+        "grids": {"share": 0.2, "colour": ["chain", "reference", "reinhard"]},
+        "quotas": {
+            "area": [{"range": [0.02, 0.06], "share": 0.5}, {"range": [0.06, 0.2], "share": 0.5}],
+            "category": {"dog": 0.4, "cup": 0.3},
+        },
+        "split": {"train": 0.5, "val": 0.25, "test": 0.25},
+    },
+    "anywhere": {
+        "samples": 12,
+        "seed": 12,
+        "kinds": {"authentic": 0.25, "splice": 0.5, "copy_move": 0.25},
+        "families": 0,
+        "grids": None,
+        "placement": {"support": "anywhere", "rotation": 60, "scale": [0.4, 1.5], "company": True},
+        "edges": {"erosion": [0, 2], "feather": [1, 3], "alpha": {"mask": 1}},
+    },
+}
+RETOUCHED: dict[str, dict[str, Any]] = {
+    "span": {"draw": {"mode": "span"}},
+    "gamut": {"draw": {"mode": "gamut"}, "composite": {"feather": 1.5}},
+    "difficulty": {"draw": {"mode": "difficulty"}},
+    "category": {"draw": {"mode": "reference"}, "source": {"format": "coco"}},
+    "surroundings": {
+        "draw": {"mode": "reference", "toward": "surroundings"},
+        "source": {"format": "coco"},
+        "encoding": {"format": "jpeg"},
+    },
+}
+
+
+def splicing_lines(name: str, root: Path) -> Iterator[str]:
+    """What a splicing recipe draws, a line a sample."""
+    return _lines(name, parsed(recipe_of(write_source(root / "source"), **SPLICING[name])), root)
+
+
+def retouched_lines(name: str, root: Path) -> Iterator[str]:
+    """What a harmonization recipe draws, a line a sample."""
+    changes = {"samples": 8} | RETOUCHED[name]
+    photos = (write_source if changes.get("source") else write_photos)(root / "source")
+    return _lines(name, load_recipe(write_recipe(root / "recipe.yaml", photos, **changes)), root)
+
+
+def finished_lines(name: str, root: Path) -> Iterator[str]:
+    """What is said of a whole dataset, in a line."""
+    if name == "finished splicing":
+        recipe = root / "recipe.yaml"
+        recipe.write_text(json.dumps(recipe_of(write_source(root / "source"))))
+    else:
+        recipe = write_recipe(root / "recipe.yaml", write_photos(root / "source"), draw={"mode": "span"})
+    generate(recipe, root / "dataset")
+    numbers = json.loads((root / "dataset" / "dataset.json").read_text())
+    line = {"case": name, "numbers": numbers}
+    if (certificate := root / "dataset" / "certificate.json").exists():
+        parts = [[photo["split"], photo["component"]] for photo in json.loads(certificate.read_text())["photos"]]
+        line["components"] = sorted(parts)
+    yield json.dumps(_kept(line))
+
+
+CASES: dict[str, Callable[[str, Path], Iterator[str]]] = {
+    **dict.fromkeys(SPLICING, splicing_lines),
+    **dict.fromkeys(RETOUCHED, retouched_lines),
+    **dict.fromkeys(("finished splicing", "finished harmonization"), finished_lines),
+}
+
+
+def drawn(name: str) -> list[str]:
+    """What a case draws now."""
+    with tempfile.TemporaryDirectory() as folder:
+        return list(CASES[name](name, Path(folder)))
+
+
+def _lines(name: str, recipe: AnyRecipe, root: Path) -> Iterator[str]:
+    plan = root / "plan"
+    plan.mkdir()
+    make_plan(recipe, plan, 1)
+    for made, rejects in open_maker(recipe, plan).between(0, recipe.samples):
+        for sample in made:
+            record = json.loads(sample.record.to_json())
+            files = {role: file["path"] for role, file in record["files"].items()}
+            yield json.dumps({"case": name, "files": files} | _kept(record))
+        for reject in rejects:
+            yield json.dumps({"case": name, "reject": reject.name, "reason": reject.reason})
+
+
+def _kept(value: Any) -> Any:
+    """Without what follows from libraries or is long; numbers have six digits."""
+    if isinstance(value, dict):
+        return {key: _kept(one) for key, one in value.items() if key not in LEFT_OUT}
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    if isinstance(value, float) and value and math.isfinite(value):
+        return float(f"{value:.6g}")
+    return value
+
+
+if __name__ == "__main__":
+    LINES.write_text("".join(f"{line}\n" for name in CASES for line in drawn(name)))
+    sys.stdout.write(f"written to {LINES}\n")
