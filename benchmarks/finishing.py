@@ -294,7 +294,7 @@ def measure(step: Callable[[Dataset], None], folder: Path) -> tuple[float, float
 def main() -> None:
     """Measure every step for each number of samples."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, nargs=2, default=[105_000, 150_000], metavar=("FEW", "MANY"))
+    parser.add_argument("--samples", type=int, nargs=2, default=[150_000, 450_000], metavar=("FEW", "MANY"))
     parser.add_argument("--with-files", type=int, nargs=2, default=[4000, 12_000], metavar=("FEW", "MANY"))
     parser.add_argument("--output", type=Path, default=RESULTS / "finishing.json")
     options = parser.parse_args()

@@ -229,6 +229,14 @@ def test_too_few_samples_are_not_judged(authentic: int, manipulated: int) -> Non
     assert sentence.startswith(f"too few to judge: {manipulated} manipulated and {authentic} authentic")
 
 
+@pytest.mark.parametrize(("authentic", "manipulated"), [(20, 21), (21, 20)])
+def test_twenty_samples_of_a_class_are_judged(authentic: int, manipulated: int) -> None:
+    kinds = ["authentic"] * authentic + ["splice"] * manipulated
+    found = audit_features([record(sample, kind) for sample, kind in enumerate(kinds)], noise(len(kinds)))
+    assert set(found.auc) == {"logistic_regression", "gradient_boosting"}
+    assert list(found.kinds) == ["splice"]
+
+
 def test_a_kind_with_too_few_samples_is_not_judged_while_the_others_are() -> None:
     kinds = ["authentic"] * 50 + ["splice"] * 50 + ["removal"] * (FEWEST - 1)
     found = audit_features([record(sample, kind) for sample, kind in enumerate(kinds)], noise(len(kinds)))

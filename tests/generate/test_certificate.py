@@ -220,3 +220,12 @@ def test_what_cannot_be_read_is_one_problem(written: Path, content: bytes) -> No
 def test_a_record_without_its_photos_is_one_problem(written: Path) -> None:
     broken = dataclasses.replace(RECORDS[0], photos=[{}])
     assert problems(written, [broken]) == ["sample 0: its photos cannot be read: KeyError('sha256')"]
+
+
+def test_a_leak_is_told_where_the_split_changes_first(tmp_path: Path) -> None:
+    """Sample 1 is the first of another split, and joined to sample 0 through sample 2, of a third one."""
+    chain = [record(0, "train", 0, 1), record(1, "test", 2, 3), record(2, "val", 1, 2)]
+    hashes = {sha(n): (FAR[2 * n], FAR[2 * n + 1]) for n in range(4)}
+    told = f"photo {sha(1)} of sample 0 in train and photo {sha(1)} of sample 2 in val are one photo"
+    with pytest.raises(SynthharmError, match=told):
+        write_certificate(tmp_path / "c.json", giving(chain), hashes, 8)

@@ -1,12 +1,13 @@
-"""What seeds drew, kept as lines of JSON: a dataset of an older release has to come out again.
+"""What was made before, kept as lines of JSON: a dataset of an older release has to come out again.
 
-    python tests/generate/drawn_before.py
+    python tests/generate/made_before.py
 
-writes the lines anew, where a change of what is drawn is meant; CHANGELOG then says so.
+writes the lines anew, where a change of what is made is meant; CHANGELOG then says so.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -15,15 +16,35 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from small_datasets import write_photos, write_recipe
 from splicing_datasets import parsed, recipe_of, write_source
 
 from synthharm.generate import generate
+from synthharm.generate.audit import audit_features, features
+from synthharm.generate.judged import Judged
+from synthharm.generate.preview import _make_rows as make_rows
+from synthharm.generate.splicing.making import SplicingMaker
+from synthharm.generate.splicing.plan import SplicingPlan
+from synthharm.generate.splicing.previewing import preview_rows
 from synthharm.generate.workshop import make_plan, open_maker
 from synthharm.recipe import AnyRecipe, load_recipe
 
 LINES = Path(__file__).with_suffix(".jsonl")
-LEFT_OUT = ("versions", "licence", "sha256", "bytes", "encoding", "attribution", "files", "mask", "tables")
+LEFT_OUT = (
+    "versions",
+    "licence",
+    "sha256",
+    "bytes",
+    "encoding",
+    "attribution",
+    "files",
+    "mask",
+    "tables",
+    "file_bytes",
+    "bytes_per_pixel",
+)
 SPLICING: dict[str, dict[str, Any]] = {
     "all kinds": {},
     "quotas": {
@@ -95,15 +116,51 @@ def finished_lines(name: str, root: Path) -> Iterator[str]:
     yield json.dumps(_kept(line))
 
 
+def previewed_lines(name: str, root: Path) -> Iterator[str]:
+    """What a preview shows, a line a sample: each picture's size and mean colour, and what is written beneath."""
+    photos = write_source(root / "source")
+    if name == "previewed splicing":
+        rows, rejects = preview_rows(SplicingMaker.of(SplicingPlan.make(parsed(recipe_of(photos)), root)), 6)
+    else:
+        changes = {"source": {"format": "coco"}, "encoding": {"format": "png16"}}
+        rows, rejects, _ = make_rows(load_recipe(write_recipe(root / "recipe.yaml", photos, **changes)), 4, root)
+    for row in rows:
+        pictures = [[*one.shape, *one.mean(axis=(0, 1)).round(2).tolist()] for one in row.pictures]
+        yield json.dumps({"case": name, "caption": row.caption, "pictures": pictures})
+    assert not rejects
+
+
+def measured_lines(name: str, root: Path) -> Iterator[str]:
+    """What the audit measures of a picture in each format."""
+    write_source(root)
+    with Image.open(root / "images" / "photo01.png") as photo:
+        for form, settings in (("JPEG", {"quality": 77, "progressive": True}), ("PNG", {}), ("WEBP", {})):
+            data = io.BytesIO()
+            photo.save(data, form, **settings)
+            yield json.dumps({"case": name, "format": form} | _kept(features(0, data.getvalue())))
+
+
+def audited_lines(name: str, root: Path) -> Iterator[str]:
+    """What the audit says of features that are drawn."""
+    records = [Judged(k, ("authentic", "splice")[k % 2], k - k % 2, str(k // 3)) for k in range(60)]
+    table = np.random.default_rng(5).normal(size=(60, 3)).round(3)
+    table[:, 0] += [0.8 * one.manipulated for one in records]
+    rows = [dict(zip("abc", row.tolist(), strict=True)) for row in table]
+    yield json.dumps({"case": name} | _kept(audit_features(records, rows).as_json()))
+
+
 CASES: dict[str, Callable[[str, Path], Iterator[str]]] = {
     **dict.fromkeys(SPLICING, splicing_lines),
     **dict.fromkeys(RETOUCHED, retouched_lines),
+    **dict.fromkeys(("previewed splicing", "previewed harmonization"), previewed_lines),
+    "measured for the audit": measured_lines,
+    "audited": audited_lines,
     **dict.fromkeys(("finished splicing", "finished harmonization"), finished_lines),
 }
 
 
-def drawn(name: str) -> list[str]:
-    """What a case draws now."""
+def made(name: str) -> list[str]:
+    """What a case makes now."""
     with tempfile.TemporaryDirectory() as folder:
         return list(CASES[name](name, Path(folder)))
 
@@ -112,8 +169,8 @@ def _lines(name: str, recipe: AnyRecipe, root: Path) -> Iterator[str]:
     plan = root / "plan"
     plan.mkdir()
     make_plan(recipe, plan, 1)
-    for made, rejects in open_maker(recipe, plan).between(0, recipe.samples):
-        for sample in made:
+    for samples, rejects in open_maker(recipe, plan).between(0, recipe.samples):
+        for sample in samples:
             record = json.loads(sample.record.to_json())
             files = {role: file["path"] for role, file in record["files"].items()}
             yield json.dumps({"case": name, "files": files} | _kept(record))
@@ -133,5 +190,5 @@ def _kept(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    LINES.write_text("".join(f"{line}\n" for name in CASES for line in drawn(name)))
+    LINES.write_text("".join(f"{line}\n" for name in CASES for line in made(name)))
     sys.stdout.write(f"written to {LINES}\n")
