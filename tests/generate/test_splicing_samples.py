@@ -67,6 +67,18 @@ def composed(source: Path, record: SplicingRecord) -> tuple[np.ndarray, Any]:
     return photos[0], compose(photos, masks, edits)
 
 
+# Files
+
+
+def test_files_end_as_what_they_are(full: Path, records: list[SplicingRecord]) -> None:
+    endings = {"JPEG": ".jpg", "PNG": ".png"}
+    for record in records:
+        for role, file in record.files.items():
+            with Image.open(full / file["path"]) as image:
+                assert file["path"].endswith(endings[str(image.format)])
+                assert image.format == ("JPEG" if role == "image" else "PNG")
+
+
 # Pixels
 
 
