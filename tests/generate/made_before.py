@@ -13,6 +13,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from splicing_datasets import parsed, recipe_of, write_source
 
 from synthharm.generate import generate
 from synthharm.generate.audit import audit_features, features
+from synthharm.generate.estimate import estimate
 from synthharm.generate.judged import Judged
 from synthharm.generate.preview import _make_rows as make_rows
 from synthharm.generate.splicing.making import SplicingMaker
@@ -149,12 +151,29 @@ def audited_lines(name: str, root: Path) -> Iterator[str]:
     yield json.dumps({"case": name} | _kept(audit_features(records, rows).as_json()))
 
 
+def estimated_lines(name: str, root: Path) -> Iterator[str]:
+    """What a dry run says, without what is timed."""
+    photos = write_photos(root / "source")
+    layouts: dict[str, dict[str, Any]] = {
+        "folder": {},
+        "iharmony4": {"writer": {"format": "iharmony4"}, "encoding": {"format": "jpeg"}},
+    }
+    for layout, changes in layouts.items():
+        for samples in (3, 200):
+            recipe = write_recipe(root / "recipe.yaml", photos, samples=samples, **changes)
+            found = replace(estimate(recipe, root / "dataset"), planning=0.4, seconds=0.3, free=2000)
+            told = [replace(found, bytes=2500).lines(1), replace(found, bytes=1500).lines(2, 3)]
+            line = {"case": name, "layout": layout, "told": told, "size": float(found.bytes)}
+            yield json.dumps(line | _kept(asdict(found)))
+
+
 CASES: dict[str, Callable[[str, Path], Iterator[str]]] = {
     **dict.fromkeys(SPLICING, splicing_lines),
     **dict.fromkeys(RETOUCHED, retouched_lines),
     **dict.fromkeys(("previewed splicing", "previewed harmonization"), previewed_lines),
     "measured for the audit": measured_lines,
     "audited": audited_lines,
+    "estimated": estimated_lines,
     **dict.fromkeys(("finished splicing", "finished harmonization"), finished_lines),
 }
 
