@@ -125,7 +125,7 @@ def _run(copy: Path, file: str, code: str, tests: Tests, names: Sequence[str]) -
         path.write_text(code, encoding="utf-8")
         sys.dont_write_bytecode = True
         files = list(dict.fromkeys(name.split("::")[0] for name in names))
-        status = _fork(copy, files, Judge(seconds, report), 30 * sum(seconds.values()) + 120)
+        status = _fork(copy, files, Judge(seconds, report), 10 * sum(seconds.values()) + 60)
     finally:
         path.write_bytes(original)
     return status, report.read_text()

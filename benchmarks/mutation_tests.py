@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,11 @@ class Tests:
     modules: set[str]
 
     def of_lines(self, file: str, lines: Sequence[int], most_seconds: float) -> list[str]:
-        """The tests that run any of a statement's lines, the fastest first, in so many seconds altogether.
+        """Tests that run any of a statement's lines, in so many seconds altogether.
 
-        Of what runs on import any test may take notice: first come those that run other lines of the file.
+        The fastest of each file of tests are chosen first, then the second of each, and so on: tests of one file
+        look at what they run from near the same side. Of what runs on import any test may take notice: first come
+        those that run other lines of the file.
         """
         runs = self.lines.get(file, {})
         near = {name for line in lines for name in runs.get(line, ())}
@@ -59,12 +62,21 @@ class Tests:
             far = self.seconds.keys() - near
         chosen, total = [], 0.0
         for names in (near, far):
-            for name in sorted(names, key=lambda name: (self.seconds[name], name)):
-                if total + self.seconds[name] > most_seconds:
-                    break
-                chosen.append(name)
-                total += self.seconds[name]
+            for name in self._in_turns(names):
+                if total + self.seconds[name] <= most_seconds:
+                    chosen.append(name)
+                    total += self.seconds[name]
         return chosen
+
+    def _in_turns(self, names: Iterable[str]) -> list[str]:
+        """The fastest of each file, then the second of each, and so on."""
+        turns: Counter[str] = Counter()
+        ordered = []
+        for name in sorted(names, key=lambda name: (self.seconds[name], name)):
+            file = name.split("::")[0]
+            ordered.append((turns[file], self.seconds[name], name))
+            turns[file] += 1
+        return [name for _, _, name in sorted(ordered)]
 
 
 class Settled:
