@@ -17,21 +17,28 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from PIL import Image
 from small_datasets import write_photos, write_recipe
 from splicing_datasets import parsed, recipe_of, write_source
 
+from synthharm.composites.history.tables import CameraTables
+from synthharm.composites.history.verifying import quality_tables
 from synthharm.generate import generate
 from synthharm.generate.audit import audit_features, features
 from synthharm.generate.estimate import estimate
 from synthharm.generate.judged import Judged
 from synthharm.generate.preview import _make_rows as make_rows
+from synthharm.generate.splicing.histories import draw_history
+from synthharm.generate.splicing.layout import Layout
 from synthharm.generate.splicing.making import SplicingMaker
 from synthharm.generate.splicing.plan import SplicingPlan
+from synthharm.generate.splicing.positions import Extent, NoFit, Room, draw_placement
 from synthharm.generate.splicing.previewing import preview_rows
 from synthharm.generate.workshop import make_plan, open_maker
 from synthharm.recipe import AnyRecipe, load_recipe
+from synthharm.recipe.manipulation import Placement
 
 LINES = Path(__file__).with_suffix(".jsonl")
 LEFT_OUT = (
@@ -47,8 +54,21 @@ LEFT_OUT = (
     "file_bytes",
     "bytes_per_pixel",
 )
+APART: dict[str, Any] = {"samples": 6, "seed": 20, "families": 0, "grids": None}
 SPLICING: dict[str, dict[str, Any]] = {
     "all kinds": {},
+    "splices": APART | {"kinds": {"authentic": 0.25, "splice": 0.75}, "regions": [2, 2]},
+    "copies": APART | {"kinds": {"copy_move": 1}},
+    "removals": APART | {"kinds": {"removal": 0.5, "retouch": 0.5}},
+    "harmonized": APART | {"kinds": {"harmonized_splice": 1}},
+    "families": APART
+    | {"samples": 8, "families": 1, "kinds": {"authentic": 0.5, "splice": 0.25, "harmonized_splice": 0.25}},
+    "grids": APART
+    | {
+        "samples": 8,
+        "kinds": {"splice": 1},
+        "grids": {"share": 1, "feather": [0, 2], "scale": [0.8, 1], "quality": [50, 90]},
+    },
     "quotas": {
         "samples": 14,
         "seed": 11,
@@ -167,12 +187,64 @@ def estimated_lines(name: str, root: Path) -> Iterator[str]:
             yield json.dumps(line | _kept(asdict(found)))
 
 
+def history_lines(name: str, root: Path) -> Iterator[str]:
+    """The histories of pictures of many sizes."""
+    cameras = [
+        CameraTables("ACME One", quality_tables(91), "4:2:2"),
+        CameraTables("ACME Two", quality_tables(83), "4:2:0"),
+    ]
+    recipe = parsed(recipe_of(root))
+    random = np.random.default_rng(8)
+    for number in range(40):
+        size = (64 + 37 * number % 500, 70 + 53 * number % 600)
+        history, steps, save = draw_history(recipe, cameras, random, size)
+        line = {"case": name, "history": history, "steps": msgspec.to_builtins([*steps, save])}
+        yield json.dumps(_kept(line))
+
+
+def placement_lines(name: str, root: Path) -> Iterator[str]:
+    """Where regions go, beside their like and elsewhere."""
+    random = np.random.default_rng(9)
+    for number in range(40):
+        boxes = random.uniform(0.15, 0.5, (2, 3, 4))
+        section = Placement(
+            support="anywhere" if number % 3 == 0 else "category",
+            scale=(0.6, 1.5),
+            rotation=number * 2,
+            outside=0.2 * (number % 2),
+        )
+        room = Room((150 + number, 220 - number), boxes[0][: number % 4], boxes[1][: 1 + number % 2], 0.8)
+        try:
+            found = draw_placement(
+                section, random, Extent(40, 30, 900), room, (0, 0.3) if number % 5 else (0.02, 0.2)
+            )
+            yield json.dumps(_kept({"case": name, "placement": msgspec.to_builtins(found)}))
+        except NoFit as error:
+            yield json.dumps({"case": name, "no fit": str(error)[:40]})
+
+
+def layout_lines(name: str, root: Path) -> Iterator[str]:
+    """What the units of datasets are, and for which quotas."""
+    for case in ("all kinds", "quotas", "grids", "families"):
+        layout = Layout.of(parsed(recipe_of(root, **(SPLICING[case] | {"samples": 120}))))
+        arrays = (layout.codes, layout.starts, layout.areas, layout.categories)
+        kinds = [[kind.type, kind.factor, [str(one) for one in kind.members]] for kind in layout.kinds]
+        line = {"case": name, "of": case, "kinds": kinds, "arrays": [array.tolist() for array in arrays]}
+        units = [
+            [one.start, one.stop] for one in (layout.units(0, 10), layout.units(10, 50), layout.units(50, 999))
+        ]
+        yield json.dumps(line | {"units": units, "samples": layout.samples})
+
+
 CASES: dict[str, Callable[[str, Path], Iterator[str]]] = {
     **dict.fromkeys(SPLICING, splicing_lines),
     **dict.fromkeys(RETOUCHED, retouched_lines),
     **dict.fromkeys(("previewed splicing", "previewed harmonization"), previewed_lines),
     "measured for the audit": measured_lines,
     "audited": audited_lines,
+    "histories": history_lines,
+    "placements": placement_lines,
+    "layouts": layout_lines,
     "estimated": estimated_lines,
     **dict.fromkeys(("finished splicing", "finished harmonization"), finished_lines),
 }

@@ -29,7 +29,10 @@ def differences(found: Any, wanted: Any, where: str = "") -> list[str]:
     return [] if type(found) is type(wanted) and found == wanted else [f"{where}: {found!r}, and was {wanted!r}"]
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("audited",)
+
+
+@pytest.mark.parametrize("name", [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in CASES])
 def test_what_was_made_before_is_made_again(name: str, before: dict[str, list[Any]]) -> None:
     found = [json.loads(line) for line in made(name)]
     assert differences(found, before[name]) == []
