@@ -148,7 +148,9 @@ def previewed_lines(name: str, root: Path) -> Iterator[str]:
         rows, rejects, _ = make_rows(load_recipe(write_recipe(root / "recipe.yaml", photos, **changes)), 4, root)
     for row in rows:
         pictures = [[*one.shape, *one.mean(axis=(0, 1)).round(2).tolist()] for one in row.pictures]
-        yield json.dumps({"case": name, "caption": row.caption, "pictures": pictures})
+        first, last = row.pictures[0].astype(int), row.pictures[-1].astype(int)
+        apart = int(abs(first - last).sum()) if first.shape == last.shape else None
+        yield json.dumps({"case": name, "caption": row.caption, "pictures": pictures, "apart": apart})
     assert not rejects
 
 

@@ -112,3 +112,7 @@ def test_file_names_that_are_no_text_have_names_too(tmp_path: Path) -> None:
 
 def test_no_photos_have_no_names(tmp_path: Path) -> None:
     assert names_of([], tmp_path) == []
+
+
+def test_what_is_no_file_is_called_after_its_folder(tmp_path: Path) -> None:
+    assert names_of(["images/dog/", "images/cat.jpg"], tmp_path) == ["dog", "cat"]
