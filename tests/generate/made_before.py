@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -149,8 +150,9 @@ def previewed_lines(name: str, root: Path) -> Iterator[str]:
     for row in rows:
         pictures = [[*one.shape, *one.mean(axis=(0, 1)).round(2).tolist()] for one in row.pictures]
         first, last = row.pictures[0].astype(int), row.pictures[-1].astype(int)
-        apart = int(abs(first - last).sum()) if first.shape == last.shape else None
-        yield json.dumps({"case": name, "caption": row.caption, "pictures": pictures, "apart": apart})
+        apart = round(int(abs(first - last).sum()), -2) if first.shape == last.shape else None
+        caption = re.sub(r"(\d+)\.\d dB", r"\1 dB", row.caption)  # its decimal is one of rounding
+        yield json.dumps({"case": name, "caption": caption, "pictures": pictures, "apart": apart})
     assert not rejects
 
 
