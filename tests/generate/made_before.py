@@ -54,6 +54,7 @@ LEFT_OUT = (
     "tables",
     "file_bytes",
     "bytes_per_pixel",
+    "digest",
 )
 APART: dict[str, Any] = {"samples": 6, "seed": 20, "families": 0, "grids": None}
 SPLICING: dict[str, dict[str, Any]] = {
@@ -111,15 +112,35 @@ RETOUCHED: dict[str, dict[str, Any]] = {
 }
 
 
+def coco_source(root: Path) -> Path:
+    """Photos with objects as COCO has them, of the same bytes whatever compresses PNG and JPEG here."""
+    listing = write_source(root) / "instances.json"
+    listing.write_text(re.sub(r"\.(png|jpg)\"", '.bmp"', listing.read_text()))
+    return _as_bmp(root)
+
+
+def folder_source(root: Path) -> Path:
+    """Photos and masks in folders, the photos of the same bytes whatever compresses PNG here."""
+    return _as_bmp(write_photos(root))
+
+
+def _as_bmp(root: Path) -> Path:
+    for path in sorted((root / "images").iterdir()):
+        with Image.open(path) as photo:
+            photo.convert("RGB").save(path.with_suffix(".bmp"))
+        path.unlink()
+    return root
+
+
 def splicing_lines(name: str, root: Path) -> Iterator[str]:
     """What a splicing recipe draws, a line a sample."""
-    return _lines(name, parsed(recipe_of(write_source(root / "source"), **SPLICING[name])), root)
+    return _lines(name, parsed(recipe_of(coco_source(root / "source"), **SPLICING[name])), root)
 
 
 def retouched_lines(name: str, root: Path) -> Iterator[str]:
     """What a harmonization recipe draws, a line a sample."""
     changes = {"samples": 8} | RETOUCHED[name]
-    photos = (write_source if changes.get("source") else write_photos)(root / "source")
+    photos = (coco_source if changes.get("source") else folder_source)(root / "source")
     return _lines(name, load_recipe(write_recipe(root / "recipe.yaml", photos, **changes)), root)
 
 
@@ -127,9 +148,9 @@ def finished_lines(name: str, root: Path) -> Iterator[str]:
     """What is said of a whole dataset, in a line."""
     if name == "finished splicing":
         recipe = root / "recipe.yaml"
-        recipe.write_text(json.dumps(recipe_of(write_source(root / "source"))))
+        recipe.write_text(json.dumps(recipe_of(coco_source(root / "source"))))
     else:
-        recipe = write_recipe(root / "recipe.yaml", write_photos(root / "source"), draw={"mode": "span"})
+        recipe = write_recipe(root / "recipe.yaml", folder_source(root / "source"), draw={"mode": "span"})
     generate(recipe, root / "dataset")
     numbers = json.loads((root / "dataset" / "dataset.json").read_text())
     line = {"case": name, "numbers": numbers}
@@ -141,7 +162,7 @@ def finished_lines(name: str, root: Path) -> Iterator[str]:
 
 def previewed_lines(name: str, root: Path) -> Iterator[str]:
     """What a preview shows, a line a sample: each picture's size and mean colour, and what is written beneath."""
-    photos = write_source(root / "source")
+    photos = coco_source(root / "source")
     if name == "previewed splicing":
         rows, rejects = preview_rows(SplicingMaker.of(SplicingPlan.make(parsed(recipe_of(photos)), root)), 6)
     else:
@@ -177,7 +198,7 @@ def audited_lines(name: str, root: Path) -> Iterator[str]:
 
 def estimated_lines(name: str, root: Path) -> Iterator[str]:
     """What a dry run says, without what is timed."""
-    photos = write_photos(root / "source")
+    photos = folder_source(root / "source")
     layouts: dict[str, dict[str, Any]] = {
         "folder": {},
         "iharmony4": {"writer": {"format": "iharmony4"}, "encoding": {"format": "jpeg"}},
@@ -187,7 +208,7 @@ def estimated_lines(name: str, root: Path) -> Iterator[str]:
             recipe = write_recipe(root / "recipe.yaml", photos, samples=samples, **changes)
             found = replace(estimate(recipe, root / "dataset"), planning=0.4, seconds=0.3, free=2000)
             told = [replace(found, bytes=2500).lines(1), replace(found, bytes=1500).lines(2, 3)]
-            line = {"case": name, "layout": layout, "told": told, "size": float(found.bytes)}
+            line = {"case": name, "layout": layout, "told": told, "size": float(f"{found.bytes:.0e}")}
             yield json.dumps(line | _kept(asdict(found)))
 
 
