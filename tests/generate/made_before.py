@@ -60,6 +60,9 @@ APART: dict[str, Any] = {"samples": 6, "seed": 20, "families": 0, "grids": None}
 SPLICING: dict[str, dict[str, Any]] = {
     "all kinds": {},
     "splices": APART | {"kinds": {"authentic": 0.25, "splice": 0.75}, "regions": [2, 2]},
+    "company": APART | {"kinds": {"splice": 1}, "placement": {"company": True, "rotation": 5}},
+    "credited": APART | {"kinds": {"authentic": 1}, "licences": {"attribution": True}},
+    "uncredited": APART | {"kinds": {"authentic": 1}},
     "copies": APART | {"kinds": {"copy_move": 1}},
     "removals": APART | {"kinds": {"removal": 0.5, "retouch": 0.5}},
     "harmonized": APART | {"kinds": {"harmonized_splice": 1}},
@@ -110,12 +113,20 @@ RETOUCHED: dict[str, dict[str, Any]] = {
         "encoding": {"format": "jpeg"},
     },
 }
+FINISHED = {
+    "finished splicing": "all kinds",
+    "finished quotas": "quotas",
+    "finished, nothing manipulated": "uncredited",
+}
 
 
 def coco_source(root: Path) -> Path:
     """Photos with objects as COCO has them, of the same bytes whatever compresses PNG and JPEG here."""
     listing = write_source(root) / "instances.json"
-    listing.write_text(re.sub(r"\.(png|jpg)\"", '.bmp"', listing.read_text()))
+    found = json.loads(re.sub(r"\.(png|jpg)\"", '.bmp"', listing.read_text()))
+    for number in range(4, 11):  # of which nobody says who took them
+        del found["images"][number]["photographer"]
+    listing.write_text(json.dumps(found))
     return _as_bmp(root)
 
 
@@ -146,9 +157,9 @@ def retouched_lines(name: str, root: Path) -> Iterator[str]:
 
 def finished_lines(name: str, root: Path) -> Iterator[str]:
     """What is said of a whole dataset, in a line."""
-    if name == "finished splicing":
+    if name in FINISHED:
         recipe = root / "recipe.yaml"
-        recipe.write_text(json.dumps(recipe_of(coco_source(root / "source"))))
+        recipe.write_text(json.dumps(recipe_of(coco_source(root / "source"), **SPLICING[FINISHED[name]])))
     else:
         recipe = write_recipe(root / "recipe.yaml", folder_source(root / "source"), draw={"mode": "span"})
     generate(recipe, root / "dataset")
@@ -271,7 +282,7 @@ CASES: dict[str, Callable[[str, Path], Iterator[str]]] = {
     "placements": placement_lines,
     "layouts": layout_lines,
     "estimated": estimated_lines,
-    **dict.fromkeys(("finished splicing", "finished harmonization"), finished_lines),
+    **dict.fromkeys((*FINISHED, "finished harmonization"), finished_lines),
 }
 
 

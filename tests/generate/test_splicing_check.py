@@ -379,3 +379,15 @@ def test_the_check_changes_nothing(copy: Path) -> None:
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     problems(copy)
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "change", [lambda one: np.repeat(one[:, :, None], 3, axis=2), lambda one: one.astype(np.uint16)]
+)
+def test_a_label_of_another_kind_of_picture_is_found(
+    copy: Path, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    record = pasted(copy)
+    put_file(copy, record, "mask", encode_png(change(read_label(copy, record, "mask"))))
+    wrong = f"sample {record.sample}: {record.files['mask']['path']}: is not an 8-bit grey label"
+    assert wrong in own(problems(copy))

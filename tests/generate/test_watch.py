@@ -284,3 +284,18 @@ def test_figures_for_people_are_short(count: float, seconds: float) -> None:
     assert len(size(count)) < 12
     assert len(duration(seconds)) < 14
     assert describe(state_of(bytes=1, phase=MAKING)).startswith("making: 0 of 100 samples")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (10**6, "1.0 MB"), (10**12, "1.0 TB")]
+)
+def test_bytes_are_in_powers_of_a_thousand(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2.0 h"), (172799, "48.0 h"), (172800, "2.0 days")],
+)
+def test_seconds_are_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
