@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synthharm.errors import SynthharmError
-from synthharm.generate.audit import FEWEST, LIMIT, audit, audit_features, features
+from synthharm.generate.audit import FEWEST, LIMIT, _chunks, _jpeg_segments, audit, audit_features, features
 from synthharm.generate.judged import MOST, Choice, Judged
 
 Rows = list[dict[str, float]]
@@ -115,6 +115,22 @@ def test_colours_are_measured(form: str) -> None:
     deviations = [found[f"{name}_deviation"] for name in ("red", "green", "blue")]
     np.testing.assert_allclose(means, [150, 100, 100], atol=1.5)
     np.testing.assert_allclose(deviations, [50, 0, 50], atol=1.5)
+
+
+def test_the_segments_of_a_jpeg_are_read_past_what_has_no_length() -> None:
+    """Start of image; padding; a marker alone; a restart marker; a comment of three bytes; the scan."""
+    data = b"\xff\xd8" + b"\xff\xff\xff\x01" + b"\xff\xd0" + b"\xff\xfe\x00\x05abc" + b"\xff\xda\x00\x02"
+    found = [(marker, size) for marker, size, _ in _jpeg_segments(data)]
+    assert found == [(0x01, 2), (0xD0, 2), (0xFE, 7)]
+    assert [metadata for *_, metadata in _jpeg_segments(data)] == [False, False, True]
+
+
+def test_chunks_of_odd_length_have_a_byte_more_in_webp_and_none_in_png() -> None:
+    webp = b"RIFF\0\0\0\0WEBP" + b"EXIF\x03\0\0\0abc\0" + b"VP8 \x02\0\0\0ab"
+    assert [(name, size) for name, size, _ in _chunks("WEBP", webp)] == [(b"EXIF", 12), (b"VP8 ", 10)]
+    png = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\x03tEXtabc\0\0\0\0" + b"\0\0\0\0IEND\0\0\0\0"
+    assert [(name, size) for name, size, _ in _chunks("PNG", png)] == [(b"tEXt", 15), (b"IEND", 12)]
+    assert [metadata for *_, metadata in _chunks("PNG", png)] == [True, False]
 
 
 def test_a_grey_jpeg_has_features() -> None:
