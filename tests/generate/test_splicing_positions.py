@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synthharm.composites.manipulation.cutting import Cutout
 from synthharm.composites.manipulation.edits import Placement
 from synthharm.composites.manipulation.placing import full_alpha, outside_share, place
-from synthharm.generate.splicing.positions import SLACK, SMALLEST, Extent, NoFit, Room, draw_placement
+from synthharm.generate.splicing.positions import SLACK, SMALLEST, Extent, NoFit, Room, _inside, draw_placement
 from synthharm.recipe import manipulation
 
 ROUNDED = (
@@ -225,3 +225,15 @@ def test_placed_pixels_are_where_their_placement_says() -> None:
         placed = draw_placement(section, random, extent, Room((90, 100), NONE, NONE, 1.0))
         alpha = full_alpha(place(cutout, placed, (90, 100)), (90, 100)).astype(float) / 255
         assert alpha.sum() == pytest.approx(placed.scale**2 * extent.area, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("centre", "outside", "expected"),
+    [(3, 0, 10), (38, 0, 30), (15, 0, 15), (3, 0.25, 5), (-9, 0.5, 0), (99, 0.5, 40)],
+)
+def test_a_region_is_moved_inside_no_farther_than_it_must(centre: float, outside: float, expected: float) -> None:
+    assert _inside(centre, 20, 40, outside) == expected
+
+
+def test_what_is_longer_than_the_picture_is_in_its_middle() -> None:
+    assert _inside(3, 50, 40, 0) == 20

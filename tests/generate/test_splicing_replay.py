@@ -200,6 +200,7 @@ IMPOSSIBLE: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
     "an image that is none": ("authentic", put("image", [])),
     "a boundary that is a text": ("splice", put("image", "boundary", "wide")),
     "a boundary below nothing": ("splice", put("image", "boundary", -1.0)),
+    "a boundary that no recipe has": ("splice", put("image", "boundary", 50.5)),
     "files that are none": ("authentic", put("files", None)),
     "files that are a list": ("authentic", put("files", [1])),
     "a file that is a number": ("authentic", put("files", "image", 5)),
