@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,17 +20,16 @@ from typing import Any
 import numpy as np
 import torch
 from joblib import Parallel, delayed
+from measuring import RESULTS, write_result
 from numpy.typing import NDArray
 
 from synthharm.composites import retouch
 from synthharm.errors import Unusable
 from synthharm.filters import Difficulty, FilterChain
-from synthharm.generate.sample import library_versions
 from synthharm.generate.threads import one_thread
 from synthharm.metrics import mse
 from synthharm.sources import CocoSource, Index, Select, build_index, load_region
 
-HERE = Path(__file__).resolve().parent
 CHUNKS = 20
 SELECT = Select(area_share=(0.005, 0.8), side=(200, 10000))
 STRATEGY = Difficulty()
@@ -83,7 +81,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--samples", type=int, default=2000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "difficulty.json")
+    parser.add_argument("--output", type=Path, default=RESULTS / "difficulty.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         index = build_index(CocoSource(Path(options.data)), Path(folder), select=SELECT)
@@ -93,10 +91,8 @@ def main() -> None:
     measured = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
     misses = np.abs(measured["reached"] / measured["wanted"] - 1)
     result: dict[str, Any] = {
-        "command": f"python benchmarks/difficulty.py --data {options.data} --samples {options.samples}",
         "samples": len(rows),
         "regions": index.regions,
-        "versions": library_versions(),
         "quantiles": STRATEGY.quantiles,
         "ks": round(distance(measured["reached"]), 4),
         "ks_of_draws": round(distance(measured["wanted"]), 4),
@@ -108,9 +104,8 @@ def main() -> None:
         "shrunk": float((measured["kept"] < 1).mean()),
         "beyond_spans": float(measured["beyond_spans"].mean()),
     }
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    json.dump(result, sys.stdout, indent=1)
+    print(json.dumps(result, indent=1))
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ the source is still the one listed, what was rejected on the way, records and su
 Floor, one job, two jobs and two workers of a Dask cluster take turns in every repetition. Workers are started, the
 source's index is made, and what is compiled is loaded, before the first.
 
+Samples of recipes/splicing_coco.yaml are made in the same ways but the floor, without formats beside the dataset.
+
 A run apart, under a profiler, says what shares of the time things take. `bytes` are the means of a file of each
 role and of a record. Writes results/end_to_end.json.
 """
@@ -20,7 +22,7 @@ import cProfile
 import pstats
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -42,13 +44,15 @@ from synthharm.generate.finish import finish
 from synthharm.generate.plan import Plan
 from synthharm.generate.sample import ATTEMPTS, Maker
 from synthharm.generate.source_key import source_key
+from synthharm.generate.splicing import stored
 from synthharm.generate.threads import one_thread
 from synthharm.generate.workshop import open_plan
-from synthharm.recipe import Recipe, load_recipe
+from synthharm.recipe import AnyRecipe, Recipe, SplicingRecipe, load_recipe
 from synthharm.sources import load_region
 from synthharm.writers import Record
+from synthharm.writers.forensics import SplicingRecord
 
-HERE = Path(__file__).resolve().parent
+RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 FORMATS = {"png": ["encoding.format=png"], "jpeg95": ["encoding.format=jpeg", "encoding.quality=95"]}
 TURNS = ("floor", "one job", "two jobs", "two Dask workers")
 
@@ -130,18 +134,58 @@ def find_region(plan: Plan, record: Record) -> int:
 
 def measure(recipe: Recipe, folder: Path, repeats: int, address: str) -> dict[str, Any]:
     """Samples per second of the floor, of one job, of two, and of a cluster's two workers, in turns."""
+    turns = ways(recipe, folder, address)
+    floor = Floor.of(recipe, folder / "warm", folder / "index")
+    samples = len(floor.records)
+    rates = take_turns({"floor": floor.run, **turns}, samples, folder, repeats)
+    return {
+        "samples": samples,
+        "photos": floor.maker.plan.index.photos,
+        "regions": floor.maker.plan.index.regions,
+        "bytes": sizes(floor.records),
+        "samples_per_second": {name: round(median(found), 2) for name, found in rates.items()},
+        "one_job_of_floor": ratio(rates["one job"], rates["floor"]),
+        "two_jobs_of_floor": ratio(rates["two jobs"], rates["floor"]),
+        "two_dask_workers_of_floor": ratio(rates["two Dask workers"], rates["floor"]),
+        "two_jobs_of_one": ratio(rates["two jobs"], rates["one job"]),
+        "two_dask_workers_of_one_job": ratio(rates["two Dask workers"], rates["one job"]),
+        "rates": {name: [round(rate, 2) for rate in found] for name, found in rates.items()},
+        "shares": profile(recipe, folder / "profiled"),
+    }
+
+
+def measure_splicing(recipe: SplicingRecipe, folder: Path, repeats: int, address: str) -> dict[str, Any]:
+    """The same of a splicing recipe, without a floor: what it decodes and encodes follows from what it draws."""
+    turns = ways(recipe, folder, address)
+    records = list(stored.records(Dataset(folder / "warm")))
+    rates = take_turns(turns, len(records), folder, repeats)
+    return {
+        "samples": len(records),
+        "bytes": sizes(records) | {"files_a_sample": round(fmean(len(record.files) for record in records), 2)},
+        "samples_per_second": {name: round(median(found), 2) for name, found in rates.items()},
+        "two_jobs_of_one": ratio(rates["two jobs"], rates["one job"]),
+        "two_dask_workers_of_one_job": ratio(rates["two Dask workers"], rates["one job"]),
+        "rates": {name: [round(rate, 2) for rate in found] for name, found in rates.items()},
+    }
+
+
+def ways(recipe: AnyRecipe, folder: Path, address: str) -> dict[str, Callable[[Path], object]]:
+    """How `generate` makes a dataset in a given folder: each way is tried once before, in `folder`."""
     generate(recipe, folder / "warm", jobs=1)
     generate(recipe, folder / "warm two", jobs=2)
     generate(recipe, folder / "warm cluster", engine="dask", address=address)
-    floor = Floor.of(recipe, folder / "warm", folder / "index")
-    samples = len(floor.records)
-    turns: dict[str, Callable[[Path], object]] = {
-        "floor": floor.run,
+    return {
         "one job": lambda output: generate(recipe, output, jobs=1),
         "two jobs": lambda output: generate(recipe, output, jobs=2),
         "two Dask workers": lambda output: generate(recipe, output, engine="dask", address=address),
     }
-    rates: dict[str, list[float]] = {name: [] for name in TURNS}
+
+
+def take_turns(
+    turns: Mapping[str, Callable[[Path], object]], samples: int, folder: Path, repeats: int
+) -> dict[str, list[float]]:
+    """Samples per second of each way, in each repetition."""
+    rates: dict[str, list[float]] = {name: [] for name in turns}
     for repeat in range(repeats):
         for name, turn in turns.items():
             output = folder / f"{name} {repeat}"
@@ -150,24 +194,16 @@ def measure(recipe: Recipe, folder: Path, repeats: int, address: str) -> dict[st
             rates[name].append(samples / (perf_counter() - start))
             shutil.rmtree(output)
         print(", ".join(f"{name} {found[-1]:.1f}" for name, found in rates.items()), flush=True)
-    one = [a / b for a, b in zip(rates["one job"], rates["floor"], strict=True)]
-    two = [a / b for a, b in zip(rates["two jobs"], rates["one job"], strict=True)]
-    dask = [a / b for a, b in zip(rates["two Dask workers"], rates["one job"], strict=True)]
-    return {
-        "samples": samples,
-        "photos": floor.maker.plan.index.photos,
-        "regions": floor.maker.plan.index.regions,
-        "bytes": sizes(floor.records),
-        "samples_per_second": {name: round(median(found), 2) for name, found in rates.items()},
-        "one_job_of_floor": {"median": round(median(one), 3), "lowest": round(min(one), 3)},
-        "two_jobs_of_one": {"median": round(median(two), 3), "lowest": round(min(two), 3)},
-        "two_dask_workers_of_one_job": {"median": round(median(dask), 3), "lowest": round(min(dask), 3)},
-        "rates": {name: [round(rate, 2) for rate in found] for name, found in rates.items()},
-        "shares": profile(recipe, folder / "profiled"),
-    }
+    return rates
 
 
-def sizes(records: Sequence[Record]) -> dict[str, int]:
+def ratio(rates: Sequence[float], of: Sequence[float]) -> dict[str, float]:
+    """What rates are of others that were measured in the same repetitions."""
+    ratios = [rate / other for rate, other in zip(rates, of, strict=True)]
+    return {"median": round(median(ratios), 3), "lowest": round(min(ratios), 3)}
+
+
+def sizes(records: Sequence[Record] | Sequence[SplicingRecord]) -> dict[str, int]:
     """Mean bytes of a file of each role, those that samples share counted once, and of a line of the records."""
     files: dict[str, dict[str, int]] = {}
     for record in records:
@@ -202,27 +238,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--samples", type=int, default=300)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where datasets are written, and removed again")
     parser.add_argument("--output", type=Path, default=RESULTS / "end_to_end.json")
     options = parser.parse_args()
     found = {}
+    data = [f"data={options.data}", f"samples={options.samples}"]
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         for name, settings in FORMATS.items():
-            overrides = [f"data={options.data}", f"samples={options.samples}", *settings]
-            recipe = load_recipe(HERE.parent / "recipes" / "retouch_coco.yaml", overrides)
+            recipe = load_recipe(RECIPES / "retouch_coco.yaml", [*data, *settings])
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
                 print(f"{name}, samples per second")
                 found[name] = measure(recipe, Path(folder), options.repeats, cluster.scheduler_address)
+        recipe = load_recipe(RECIPES / "splicing_coco.yaml", [*data, "writers=[]"])
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            print("splicing, samples per second")
+            splicing = measure_splicing(recipe, Path(folder), options.repeats, cluster.scheduler_address)
     print_table(
-        ["format", *TURNS, "one job / floor", "two jobs / one", "two Dask / one"],
+        ["format", *TURNS, "one job / floor", "two jobs / floor", "two Dask / floor"],
         [
             [
                 name,
                 *(row["samples_per_second"][turn] for turn in TURNS),
                 row["one_job_of_floor"]["median"],
-                row["two_jobs_of_one"]["median"],
-                row["two_dask_workers_of_one_job"]["median"],
+                row["two_jobs_of_floor"]["median"],
+                row["two_dask_workers_of_floor"]["median"],
             ]
             for name, row in found.items()
         ],
@@ -233,7 +273,7 @@ def main() -> None:
     )
     names = (*SHARES, "all else")
     print_table(["share", *found], [[name, *(row["shares"][name] for row in found.values())] for name in names])
-    write_result(options.output, {"repeats": options.repeats, "formats": found})
+    write_result(options.output, {"repeats": options.repeats, "formats": found, "splicing": splicing})
 
 
 if __name__ == "__main__":

@@ -217,9 +217,9 @@ def main() -> None:
     print()
     head = ("room", "mutants", "sampled", *OUTCOMES, "share", "interval")
     print_table(head, [row_of(name, rooms[name]) for name in options.rooms])
-    write_result(
-        options.output, {"rooms": {name: rooms[name] for name in ROOMS if name in rooms}}, ("cosmic-ray",)
-    )
+    measured = {name: rooms[name] for name in ROOMS if name in rooms}
+    commands = " && ".join(room["command"] for room in measured.values())  # rooms may come from several calls
+    write_result(options.output, {"command": commands, "rooms": measured}, ("cosmic-ray",))
 
 
 def row_of(name: str, found: dict[str, Any]) -> list[object]:

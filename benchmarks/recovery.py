@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +18,12 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from measuring import RESULTS, write_result
 
 from synthharm.composites import Encoder, decode_image, measure_recovery
 from synthharm.composites.foreground import Foreground
 from synthharm.generate.plan import Plan
-from synthharm.generate.sample import Maker, library_versions
+from synthharm.generate.sample import Maker
 from synthharm.generate.threads import one_thread
 from synthharm.metrics import mse, psnr
 from synthharm.recipe import Recipe, load_recipe
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "recovery.json")
+    parser.add_argument("--output", type=Path, default=RESULTS / "recovery.json")
     options = parser.parse_args()
     overrides = [f"data={options.data}", f"samples={options.samples}"]
     recipe = load_recipe(HERE.parent / "recipes" / "retouch_coco.yaml", overrides)
@@ -85,15 +85,12 @@ def main() -> None:
         calls = (delayed(measure_all)(recipe, Path(folder), chunk) for chunk in chunks)
         rows = [row for chunk in Parallel(n_jobs=options.jobs)(calls) for row in chunk]
     result: dict[str, Any] = {
-        "command": f"python benchmarks/recovery.py --data {options.data} --samples {options.samples}",
         "samples": len(rows),
-        "versions": library_versions(),
         **{name: describe([row[name] for row in rows]) for name in rows[0]},
         "foreground_recoverable_in_all": float(np.mean([row["recoverable"] for row in rows])),
     }
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    json.dump(result, sys.stdout, indent=1)
+    print(json.dumps(result, indent=1))
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,3 +15,14 @@ def fail(message: object) -> NoReturn:
     """Say on standard error what is wrong, and end with the exit status 1."""
     typer.secho(str(message), err=True, fg="red")
     raise typer.Exit(1)
+
+
+def log_line(message: str) -> str:
+    """A message as a line of a log in JSON.
+
+    Example:
+        >>> print(log_line("stopped"))
+        {"time": "...", "message": "stopped"}
+    """
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": moment, "message": message})

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthharm.cli.ending import Overrides, fail
+from synthharm.cli.ending import Overrides, fail, log_line
 from synthharm.errors import SynthharmError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def generate(
     output: Annotated[
         str | None, typer.Option(help="The dataset's folder or address (s3://...), or the preview's PNG.")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes to work in.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(help="Processes of this machine; with --address, those that list the sources.")
+    ] = 1,
     engine: Annotated[str, typer.Option(help="What works: local, or dask.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a Dask scheduler that runs: tcp://host:8786.")] = None,
     rank: Annotated[int, typer.Option(help="Which of several processes this one is, from 0.")] = 0,
@@ -52,8 +55,11 @@ def generate(
             for line in estimate(recipe, output, jobs=jobs, overrides=overrides or ()).lines(jobs, world_size):
                 typer.echo(line)
         else:
-            _generate(recipe, output, views, overrides or [], options)
+            _generate(recipe, output, views, overrides or [], options, _Voice(log == "json"))
     except (SynthharmError, OSError) as error:
+        if log == "json":
+            _Voice(True).say(str(error))
+            raise typer.Exit(1) from None
         fail(error)
 
 
@@ -101,19 +107,41 @@ def _refuse_unused(way: str, options: dict[str, bool], why: str) -> None:
         raise SynthharmError(f"{way}: does not go with {', '.join(given)}: {why}")
 
 
-def _generate(recipe: Path, output: str, views: list[View], overrides: list[str], options: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class _Voice:
+    """What a run says on standard error beside its log, in the log's own form."""
+
+    as_json: bool
+
+    def say(self, message: str) -> None:
+        typer.echo(log_line(message) if self.as_json else message, err=True)
+
+    def say_stopping(self) -> None:
+        # Within a signal's handler: the stream may be gone, or be written to at this moment.
+        with contextlib.suppress(OSError, RuntimeError):
+            self.say("stopping when the shards in hand are done; Ctrl-C again stops at once")
+
+
+def _generate(
+    recipe: Path,
+    output: str,
+    views: list[View],
+    overrides: list[str],
+    options: dict[str, Any],
+    voice: _Voice,
+) -> None:
     from synthharm.generate import generate as run
     from synthharm.generate.run import Stopped
     from synthharm.generate.running.stopping import stoppable
 
     try:
-        with stoppable(_say_stopping) as stop:
+        with stoppable(voice.say_stopping) as stop:
             summary = run(recipe, output, overrides=overrides, views=views, stop=stop, **options)
     except Stopped as stopped:
-        typer.secho(str(stopped), err=True)
+        voice.say(str(stopped))
         raise typer.Exit(INTERRUPTED) from None
     except KeyboardInterrupt:
-        typer.secho("interrupted; the same command goes on with what is done", err=True)
+        voice.say("interrupted; the same command goes on with what is done")
         raise typer.Exit(INTERRUPTED) from None
     if not summary.numbers:
         left = f"; {summary.left} shards are left to the other ranks" if summary.left else ""
@@ -121,13 +149,7 @@ def _generate(recipe: Path, output: str, views: list[View], overrides: list[str]
         return
     typer.echo(f"{summary.folder}: {_describe(summary.numbers)}")
     if summary.missing:
-        fail(f"{summary.missing} samples could not be made: see rejects.jsonl")
-
-
-def _say_stopping() -> None:
-    # Within a signal's handler: the stream may be gone, or be written to at this moment.
-    with contextlib.suppress(OSError, RuntimeError):
-        typer.secho("stopping when the shards in hand are done; Ctrl-C again stops at once", err=True)
+        raise SynthharmError(f"{summary.missing} samples could not be made: see rejects.jsonl")
 
 
 def _preview(recipe: Path, count: int, sheet: str, overrides: list[str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -144,6 +145,7 @@ class Dataset:
         with self.claims.hold(part.name, against=part.rules_out):
             if part.whole:
                 self.sweep()
+                remove_folder(self.status_file(part.name).parent)  # of ranks that nobody goes on with now
             try:
                 yield
             finally:
@@ -168,37 +170,47 @@ class Dataset:
         if is_remote(self.folder):
             return  # there is nothing half-written behind an address
         remove_folder(self.work / "staging")
-        for left_behind in [*self.folder.glob(ASIDE), *self.folder.glob(f"*/{ASIDE}")]:
-            left_behind.unlink(missing_ok=True)
+        for folder in [self.folder, *_folders(self.folder)]:
+            _remove_asides(folder)
 
-    def begin(self, recipe: AnyRecipe, sources: str) -> None:
+    def begin(self, recipe: AnyRecipe, sources: str, files: str) -> None:
         """Write down what is made here, or refuse to go on with what is not the same.
 
         Args:
             recipe: the recipe.
             sources: the digest of the index of its sources.
+            files: what tells their photos and masks from such as were changed since, of the index too.
 
         Raises:
             SynthharmError: the folder was begun with other sources, or by another recipe or other libraries.
         """
         # Of several parts that begin at once, the first one's recipe counts.
         with nullcontext() if self.begun else self.claims.hold(BEGIN, against=nothing, wait=True):
-            self._begin(recipe, sources)
+            self._begin(recipe, json_text({"listing": sources, "files": files}))
 
-    def _begin(self, recipe: AnyRecipe, sources: str) -> None:
+    def _begin(self, recipe: AnyRecipe, sources: bytes) -> None:
+        path = self.work / "sources.json"
+        (self.work / "staging").mkdir(parents=True, exist_ok=True)
         if self.begun:
             self._refuse_differences(_plan(recipe))
-        path = self.work / "sources"
-        if is_there(path) and path.read_text() != sources:
-            raise SynthharmError(
-                f"output: {self.folder} was begun with other sources: their listing has changed since; "
-                "generate into a new folder"
-            )
-        for folder in (self.work / "staging", self.records_file(0).parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, sources.encode())
+            if is_there(path):
+                self._refuse_other_sources(parse_json(path.read_bytes()), parse_json(sources))
+        write_atomically(path, sources)
+        # Nothing is in the folder itself before this says whose it is.
         if not self.begun:
             write_atomically(self.folder / PLAN, json_text(_plan(recipe)))
+
+    def _refuse_other_sources(self, there: dict[str, str], here: dict[str, str]) -> None:
+        if there["listing"] != here["listing"]:
+            how = "their listing has changed since; generate into a new folder"
+        elif there["files"] != here["files"]:
+            how = (
+                "photos or masks have other sizes or times of change since; put them back as they were "
+                "(cp -p keeps times), or generate into a new folder"
+            )
+        else:
+            return
+        raise SynthharmError(f"output: {self.folder} was begun with other sources: {how}")
 
     def write_recipe(self, recipe: AnyRecipe) -> None:
         """Write the resolved recipe, without the data root, as a file that can be run again."""
@@ -228,6 +240,21 @@ class Dataset:
                 f"output: {self.folder} holds a dataset made otherwise; generate into a new folder\n  "
                 + "\n  ".join(lines)
             )
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders directly in a local folder that is there or not."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return []
+
+
+def _remove_asides(folder: Path) -> None:
+    """Remove files that are not whole, one name after the other: a folder has one for every sample."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name[0] == "." and fnmatch(entry.name, ASIDE):
+                Path(entry.path).unlink(missing_ok=True)
 
 
 def _plan(recipe: AnyRecipe) -> dict[str, Any]:

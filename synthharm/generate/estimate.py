@@ -16,10 +16,12 @@ from synthharm.generate.dataset import Dataset
 from synthharm.generate.running.engine import Engine
 from synthharm.generate.running.part import Part
 from synthharm.generate.running.views import duration, size
+from synthharm.generate.shard import samples_of
 from synthharm.generate.threads import one_thread
 from synthharm.generate.workshop import AnyPlan, Maker, keep_index_of, open_maker, open_plan
 from synthharm.recipe import AnyRecipe, IHarmony4Layout, Recipe, as_recipe
 from synthharm.storage import as_path, is_remote, require_object_store, storage_errors
+from synthharm.writers.forensics import PACKED
 
 SECONDS, MOST = 20.0, 64  # of measuring, and samples of it, at most
 PIECES = 16  # that the measured samples come in, from all over the dataset
@@ -27,27 +29,31 @@ PIECES = 16  # that the measured samples come in, from all over the dataset
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would make.
+    """What a run would make, or what is left of one.
 
     Args:
         samples: how many samples the recipe asks for.
         shards: in how many units of work.
+        left: how many samples are of shards that are not made yet.
         planning: seconds that listing the sources took; next to none where their index was there.
         measured: how many samples were made to measure the rest.
         seconds: what one of them took on one processor.
-        bytes: what all files of samples would have.
+        bytes: what all files of the samples that are left would have.
         files: how many there would be.
+        formats: what is written beside the dataset, whose files are not counted.
         rejects: how often something was rejected while they were made, by reason.
         free: bytes that are free where the dataset would go; None behind an address.
     """
 
     samples: int
     shards: int
+    left: int
     planning: float
     measured: int
     seconds: float
     bytes: int
     files: int
+    formats: tuple[str, ...]
     rejects: dict[str, int]
     free: int | None
 
@@ -62,20 +68,36 @@ class Estimate:
             SynthharmError: fewer than one of them.
         """
         workers = Engine(jobs=jobs).jobs * Part(world_size=world_size).world_size
-        making = duration(self.seconds * self.samples / workers)
+        making = duration(self.seconds * self.left / workers)
         by = f"{jobs} job{'s' * (jobs > 1)}" + (f" in each of {world_size} ranks" if world_size > 1 else "")
+        whole = f"{self.samples} samples in {self.shards} shards"
+        if not self.left:
+            return [f"{whole}: all are made"]
+        rest = "" if self.left == self.samples else f", of which {self.left} are left to be made"
         lines = [
-            f"{self.samples} samples in {self.shards} shards, about {self.files} files",
+            f"{whole}{rest}, about {self.files} files",
             f"about {size(self.bytes)}" + ("" if self.free is None else f"; {size(self.free)} are free there"),
             f"about {making} with {by}, before the finishing; listing the sources took {duration(self.planning)}",
             f"measured on {self.measured} samples: {self.seconds * 1000:.0f} ms each",
         ]
+        if self.formats:
+            lines.append(f"not counted: the formats {', '.join(self.formats)}; {self._of_formats()}")
         if self.free is not None and self.bytes > self.free:
             lines.append("warning: that is more than is free there")
         if self.rejects:
             listed = ", ".join(f"{count} {reason}" for reason, count in self.rejects.items())
             lines.append(f"rejected while measuring: {listed}")
         return lines
+
+    def _of_formats(self) -> str:
+        """What the formats take besides."""
+        if self.free is None:
+            return (
+                "each is a copy, written whole into the temporary folder of the machine that finishes, then sent"
+            )
+        copies = [name for name in self.formats if name in PACKED]
+        links = "files are links where the disk has them"
+        return links if not copies else f"{links}, but {', '.join(copies)} hold copies"
 
 
 def estimate(
@@ -98,21 +120,26 @@ def estimate(
     with storage_errors():
         folder, start = as_path(output), time.perf_counter()
         require_object_store(folder)
-        Dataset(folder).refuse(checked)
+        dataset = Dataset(folder)
+        dataset.refuse(checked)
+        shards = range(ceil(checked.samples / checked.shard))
+        left = sum(samples_of(checked, shard) for shard in set(shards) - dataset.done_shards())
         index = keep_index_of(checked, cache_beside(folder), jobs)
         planning = time.perf_counter() - start
         plan = open_plan(checked, index)
         with one_thread():
-            found = _measure(open_maker(checked, index), checked)
-    counts = _file_counts(checked, plan)
+            found = _measure(open_maker(checked, index), checked) if left else _Found(samples=1)
+    counts, share = _file_counts(checked, plan), left / checked.samples
     return Estimate(
         samples=checked.samples,
-        shards=ceil(checked.samples / checked.shard),
+        shards=len(shards),
+        left=left,
         planning=planning,
-        measured=found.samples,
+        measured=found.samples if left else 0,
         seconds=found.seconds / found.samples,
-        bytes=round(sum(counts.get(role, checked.samples) * found.mean(role) for role in found.bytes)),
-        files=round(sum(counts.get(role, checked.samples) * found.share(role) for role in found.bytes)),
+        bytes=round(share * sum(counts.get(role, checked.samples) * found.mean(role) for role in found.bytes)),
+        files=round(share * sum(counts.get(role, checked.samples) * found.share(role) for role in found.bytes)),
+        formats=() if isinstance(checked, Recipe) else tuple(section.format for section in checked.writers),
         rejects=dict(sorted(found.rejects.items())),
         free=None if is_remote(folder) else shutil.disk_usage(_existing(folder.absolute())).free,
     )

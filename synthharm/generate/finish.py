@@ -20,6 +20,7 @@ from synthharm.generate.dataset import SUMMARY, SUMS, WORK, Dataset
 from synthharm.generate.photos import PhotoFiles
 from synthharm.generate.plan import Plan
 from synthharm.generate.rejects import waiting, write_rejects
+from synthharm.generate.sample import finishing_versions
 from synthharm.generate.sections import writer
 from synthharm.writers import Record
 from synthharm.writers.sorting import Sorter
@@ -87,6 +88,7 @@ class Numbers:
             "categories": dict(sorted(self.categories.items())),
             "rejects": dict(sorted(reasons.items())),
             "measured": {name: values.as_json() for name, values in self.measures.items()},
+            "finished_with": finishing_versions(),
         }
 
 

@@ -22,7 +22,7 @@ from synthharm.generate.running.stopping import Stop
 from synthharm.generate.running.views import StatusFile
 from synthharm.generate.running.watch import FAILED, FINISHED, FINISHING, PLANNING, STOPPED, State, View, Watch
 from synthharm.generate.sample import library_versions
-from synthharm.generate.shard import Job
+from synthharm.generate.shard import Job, samples_of
 from synthharm.generate.workshop import AnyPlan, finish_dataset, keep_index_of, open_plan
 from synthharm.recipe import AnyRecipe, as_recipe
 from synthharm.storage import as_path, require_object_store, storage_errors
@@ -42,7 +42,8 @@ class Summary:
         folder: the dataset's.
         continued: shards that were already there.
         left: shards of other parts that are still to be made.
-        numbers: the dataset in numbers, as in its dataset.json; none while shards are left.
+        numbers: the dataset in numbers, as in its dataset.json; none while shards are left, or while another part
+            finishes it.
     """
 
     folder: Path
@@ -72,13 +73,13 @@ def generate(
     """Make the dataset that a recipe describes, or go on with it where an earlier run left off.
 
     The bytes that come out depend on the recipe, the sources and the libraries' versions alone: not on the number
-    of jobs, engine, interruptions, time, paths or machine.
+    of jobs, engine, interruptions, time or paths, nor, among processors of one kind, on the machine.
 
     Args:
         recipe: a recipe, or the path of its YAML file.
         output: the dataset's folder, or the address of one such as s3://bucket/folder: new, empty, or of an
             earlier run of the same recipe.
-        jobs: processes to work in.
+        jobs: processes of this machine to work in; with an address, only those that list the sources.
         overrides: `key=value` on top of a recipe's file.
         engine: "local", or "dask".
         address: of a Dask scheduler that runs already; None to start `jobs` workers here.
@@ -135,7 +136,7 @@ class _Run:
         return ceil(self.recipe.samples / self.recipe.shard)
 
     def _samples(self, shard: int) -> int:
-        return min(self.recipe.shard, self.recipe.samples - shard * self.recipe.shard)
+        return samples_of(self.recipe, shard)
 
     def _make(self, watch: Watch, done: set[int]) -> Summary:
         """Plan, make the shards that are left, and finish where none is."""
@@ -143,12 +144,12 @@ class _Run:
         watch.phase(PLANNING)
         cache = cache_beside(dataset.folder)
         plan = open_plan(self.recipe, keep_index_of(self.recipe, cache, self.engine.jobs))
-        dataset.begin(self.recipe, plan.digest)
+        dataset.begin(self.recipe, plan.digest, plan.index.stamps)
         mine = self.part.shards(self._shards)
         left = set(mine) - done
         watch.begun(sum(self._samples(s) for s in mine if s not in left), len(mine) - len(left))
         self._make_shards(watch, left, partial(self._jobs, plan, cache))
-        if left:
+        if left or self.stop.requested:
             raise Stopped(f"stopped: {self._so_far(watch)}; the same command goes on with it")
         if self.part.whole:
             self._finish(watch, plan)
@@ -222,7 +223,8 @@ class _Run:
             watch.phase(STOPPED, str(error) or "interrupted")
             raise
         except OSError as error:
-            problem = f"output: {error.filename or self.dataset.folder}: {error.strerror or error}"
+            where = error.filename2 or error.filename or self.dataset.folder  # where to, if a file was moved
+            problem = f"output: {where}: {error.strerror or error}"
             advice = "once that is mended, the same command goes on"
             watch.phase(FAILED, problem)
             raise SynthharmError(f"{problem}; {self._so_far(watch)}; {advice}") from error

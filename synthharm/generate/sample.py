@@ -205,3 +205,9 @@ def library_versions() -> dict[str, str]:
         "pymatting",
     )
     return {"synthharm": __version__, **{name: version(name) for name in libraries}}
+
+
+@cache
+def finishing_versions() -> dict[str, str]:
+    """The versions of what else tables, formats and audits depend on, all of which are written at the end."""
+    return {name: version(name) for name in ("pyarrow", "datasets", "scikit-learn")}

@@ -21,7 +21,7 @@ from synthharm.generate.dataset import Dataset
 from synthharm.generate.sample import library_versions
 from synthharm.generate.threads import one_thread
 from synthharm.generate.workshop import Maker, open_maker
-from synthharm.recipe import parse_recipe
+from synthharm.recipe import AnyRecipe, parse_recipe
 from synthharm.sources import Reject
 from synthharm.storage import as_path, is_remote, upload
 
@@ -71,6 +71,11 @@ class ShardDone:
     files: int = 0
     bytes: int = 0
     rejects: Mapping[str, int] = field(default_factory=dict)
+
+
+def samples_of(recipe: AnyRecipe, shard: int) -> int:
+    """How many samples a shard of a recipe's dataset stands for."""
+    return min(recipe.shard, recipe.samples - shard * recipe.shard)
 
 
 def make_shard(job: Job) -> ShardDone:

@@ -13,7 +13,7 @@ from synthharm.generate.sections import open_source, selection
 from synthharm.recipe import AnyRecipe, SplicingRecipe
 from synthharm.sources import file_stamps
 
-FORMAT = 2  # of what a plan writes
+FORMAT = 3  # of what a plan writes
 # What the files of a splicing plan follow from besides the sources; supports and splits follow from the seed.
 _SECTIONS = ("seed", "licences", "split", "near_duplicates")
 

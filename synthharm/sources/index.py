@@ -99,6 +99,7 @@ class Index:
         excluded: how many regions the selection left out, by what it was ("category", "area share", "side").
         digest: sha256 in hex over all kept entries: the same wherever and whenever the same listing is made.
             Stamps are no part of it.
+        stamps: sha256 in hex over the stamps of all kept photos and masks: another one where a file has changed.
     """
 
     path: Path
@@ -106,6 +107,7 @@ class Index:
     regions: int
     excluded: dict[str, int]
     digest: str
+    stamps: str
     _photos: Any = field(repr=False, compare=False)
     _regions: Any = field(repr=False, compare=False)
     _photo_stamps: Any = field(repr=False, compare=False)
@@ -203,6 +205,7 @@ class _Summary(msgspec.Struct):
     regions: int
     excluded: dict[str, int]
     digest: str
+    stamps: str
 
 
 @dataclass(frozen=True)
@@ -257,7 +260,7 @@ def build_index(source: Source, path: Path, *, select: Select, measure: bool = F
 
 
 def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]) -> _Summary:
-    digest = hashlib.sha256()
+    digest, stamps = hashlib.sha256(), hashlib.sha256()
     # Before anything is looked at: what changes while it is listed is then found changed.
     known = source.stamps() or {}
     excluded: Counter[str] = Counter()
@@ -287,14 +290,14 @@ def _write(source: Source, select: Select, measure: bool, parts: dict[str, Path]
                     continue
                 if not current_is_kept:
                     digest.update(photos.add(current))
-                    photo_stamps.add(_Stamp(known.get(current.key, "")))
+                    stamps.update(photo_stamps.add(_Stamp(known.get(current.key, ""))))
                     current_is_kept = True
                 number = photos.rows - 1
                 digest.update(regions.add(entry if entry.photo == number else replace(entry, photo=number)))
-                mask_stamps.add(_Stamp(known.get(entry.mask, "")))
+                stamps.update(mask_stamps.add(_Stamp(known.get(entry.mask, ""))))
     _check_categories(select, categories)
     left_out = dict(sorted(excluded.items()))
-    return _Summary(photos.rows, regions.rows, left_out, digest.hexdigest())
+    return _Summary(photos.rows, regions.rows, left_out, digest.hexdigest(), stamps.hexdigest())
 
 
 def _check_categories(select: Select, known: set[str]) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,48 @@ def test_a_refused_lease_is_gone_at_once(remote: Path) -> None:
     with _hold(remote, Part()), pytest.raises(Taken), _hold(remote, Part(0, 2)):
         pass
     assert file_names(remote) == []
+
+
+def test_a_lease_that_is_released_and_taken_meanwhile_is_left_to_who_has_it(
+    remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused to the late one, and gone by the time that its age is asked for; then another has it."""
+    others, age = ExitStack(), module._Leases._age
+    first = ExitStack()
+    first.enter_context(claims(remote).hold("run", against=nothing))
+    found = list[float | None]()
+
+    def look(self: Any, name: str, now: float) -> float | None:
+        if not found:
+            first.close()
+        found.append(age(self, name, now))
+        if len(found) == 1:
+            monkeypatch.setattr(module._Leases, "_age", age)
+            others.enter_context(claims(remote).hold("run", against=nothing))
+        return found[-1]
+
+    monkeypatch.setattr(module._Leases, "_age", look)
+    with others:
+        with pytest.raises(Taken), claims(remote).hold("run", against=nothing):
+            pass
+        assert found == [None]
+        assert claims(remote).held() == ["run"]
+    assert file_names(remote) == []
+
+
+def test_a_lease_that_is_gone_when_its_age_is_asked_for_is_free(
+    remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, age = ExitStack(), module._Leases._age
+    first.enter_context(claims(remote).hold("run", against=nothing))
+
+    def look(self: Any, name: str, now: float) -> float | None:
+        first.close()
+        return age(self, name, now)
+
+    monkeypatch.setattr(module._Leases, "_age", look)
+    with claims(remote).hold("run", against=nothing):
+        assert file_names(remote) == ["run"]
 
 
 @pytest.mark.parametrize("method", ["mkdir", "open"])

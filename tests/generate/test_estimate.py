@@ -88,8 +88,21 @@ def test_a_dataset_begun_is_left_as_it_is(photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.yaml", photos)
     generate(recipe, tmp_path / "dataset", rank=0, world_size=2)
     before = tree(tmp_path)
-    estimate(recipe, tmp_path / "dataset")
+    whole, rest = estimate(recipe, tmp_path / "new"), estimate(recipe, tmp_path / "dataset")
     assert tree(tmp_path) == before
+    assert (whole.left, rest.left) == (12, 6)
+    assert rest.bytes == pytest.approx(whole.bytes / 2, abs=1)
+    assert rest.files == pytest.approx(whole.files / 2, abs=1)
+    assert rest.lines(1)[0] == f"12 samples in 4 shards, of which 6 are left to be made, about {rest.files} files"
+
+
+def test_of_what_is_made_nothing_is_left(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", photos)
+    generate(recipe, tmp_path / "dataset")
+    monkeypatch.setattr("synthharm.generate.estimate.open_maker", lambda *_: pytest.fail("nothing is to be made"))
+    found = estimate(recipe, tmp_path / "dataset")
+    assert (found.left, found.bytes, found.files, found.measured) == (0, 0, 0, 0)
+    assert found.lines(1) == ["12 samples in 4 shards: all are made"]
 
 
 def test_no_sample_that_could_be_made_is_an_error(tmp_path: Path) -> None:
@@ -105,12 +118,14 @@ def _example(**changes: Any) -> Estimate:
     known = {
         "samples": 1000,
         "shards": 4,
+        "left": 1000,
         "planning": 0.2,
         "measured": 64,
         "seconds": 0.05,
         "bytes": 3_000_000_000,
     }
-    return Estimate(**{**known, "files": 2100, "rejects": {}, "free": 5_000_000_000, **changes})
+    more = {"files": 2100, "formats": (), "rejects": {}, "free": 5_000_000_000}
+    return Estimate(**{**known, **more, **changes})
 
 
 def test_what_is_said_of_it() -> None:
@@ -124,7 +139,31 @@ def test_what_is_said_of_it() -> None:
     assert lines[2].startswith("about 50 s with 1 job, ")
     assert lines[4:] == ["warning: that is more than is free there", "rejected while measuring: 3 truncated"]
     assert _example(free=None).lines(1)[1] == "about 3.0 GB"
+    rest = _example(left=250).lines(2)
+    assert rest[0] == "1000 samples in 4 shards, of which 250 are left to be made, about 2100 files"
+    assert rest[2].startswith("about 6 s with 2 jobs, ")
     assert _example().lines(2, 5)[2].startswith("about 5 s with 2 jobs in each of 5 ranks, before the finishing; ")
+
+
+@pytest.mark.parametrize(
+    ("formats", "free", "said"),
+    [
+        (("coco", "catnet"), 5, "coco, catnet; files are links where the disk has them"),
+        (
+            ("coco", "webdataset"),
+            5,
+            "coco, webdataset; files are links where the disk has them, but webdataset hold copies",
+        ),
+        (
+            ("coco",),
+            None,
+            "coco; each is a copy, written whole into the temporary folder of the machine that finishes, "
+            "then sent",
+        ),
+    ],
+)
+def test_formats_are_named_as_not_counted(formats: tuple[str, ...], free: int | None, said: str) -> None:
+    assert _example(formats=formats, free=free).lines(1)[4] == f"not counted: the formats {said}"
 
 
 @pytest.mark.parametrize("number", [0, -2])

@@ -164,16 +164,19 @@ def test_what_a_full_disk_leaves_is_whole(recipe: Path, whole: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_permission_that_is_lost_is_said(held: HeldRuns, recipe: Path, whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["records", "images"])
+def test_a_permission_that_is_lost_is_said(
+    below: str, held: HeldRuns, recipe: Path, whole: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "dataset"
     process = held_up(held, recipe, folder, program=OBEYING)
-    (folder / "records").chmod(0o555)
+    (folder / below).chmod(0o555)
     held.release()
     try:
         assert process.ends() == 1, process.text
     finally:
-        (folder / "records").chmod(0o755)
-    assert f"{folder}/records/" in process.text
+        (folder / below).chmod(0o755)
+    assert f"output: {folder}/{below}/" in process.text
     assert "Permission denied" in process.text
     assert "the same command goes on" in process.text
     assert nothing_is_half_written(folder, whole)

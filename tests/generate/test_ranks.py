@@ -60,12 +60,12 @@ def test_three_ranks_in_any_order_make_the_same_bytes(
 def test_ranks_of_two_recipes_that_begin_at_once_make_no_dataset_of_both(recipe: Path, tmp_path: Path) -> None:
     folder, mine, theirs = tmp_path / "dataset", load_recipe(recipe), load_recipe(recipe, ["seed=99"])
     with Dataset(folder).claimed(mine, Part(0, 2)), Dataset(folder).claimed(theirs, Part(1, 2)):
-        Dataset(folder).begin(mine, "digest")
-        Dataset(folder).begin(mine, "digest")
+        Dataset(folder).begin(mine, "digest", "files")
+        Dataset(folder).begin(mine, "digest", "files")
         with pytest.raises(SynthharmError, match=r"seed: [0-9]+ in the folder, 99 now"):
-            Dataset(folder).begin(theirs, "digest")
+            Dataset(folder).begin(theirs, "digest", "files")
         with pytest.raises(SynthharmError, match="begun with other sources"):
-            Dataset(folder).begin(mine, "another")
+            Dataset(folder).begin(mine, "another", "files")
 
 
 def test_another_number_of_ranks_goes_on(recipe: Path, expected: dict[str, str], tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ def test_a_run_is_followed_from_its_beginning_to_its_end(recipe: Path, tmp_path:
         assert found.working == ("run",)
         assert (found.samples, found.numbers) == (12, None)
         lines = found.lines(seconds_now())
-        assert lines[0] == f"{folder}: {found.shards} shards done, for 12 samples in all"
+        done = f"{found.shards} shards" if phase == PLANNING else f"{found.shards} of 4 shards"
+        assert lines[0] == f"{folder}: {done} done, for 12 samples in all"
         assert lines[1].startswith(f"{phase}: ")
         assert lines[1].endswith(HERE)
         assert len(lines) == 2
@@ -87,7 +88,7 @@ def test_of_a_run_that_was_killed_it_is_said_that_nobody_works_on_it(recipe: Pat
         generate(recipe, folder, views=[Ending(folder)])
     before = tree(folder)
     first, state, gone = _status(folder)
-    assert first == f"{folder}: 2 shards done, for 12 samples in all"
+    assert first == f"{folder}: 2 of 4 shards done, for 12 samples in all"
     assert state.startswith("making: ")
     assert gone == "run: nobody works on it any more; the same command goes on with it"
     stored = json.loads("\n".join(_status(folder, "--json")))
@@ -106,7 +107,7 @@ def test_a_run_that_stopped_says_so(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped, match="stopped: 3 of 12 samples are in"):
         generate(recipe, folder, views=[Asked(folder)], stop=stop)
     first, state = _status(folder)
-    assert first == f"{folder}: 1 shards done, for 12 samples in all"
+    assert first == f"{folder}: 1 of 4 shards done, for 12 samples in all"
     assert state.startswith("stopped: 3 of 12 samples, ")
     assert "; the same command goes on with it (" in state
 
@@ -130,9 +131,35 @@ def test_each_rank_is_listed(recipe: Path, tmp_path: Path) -> None:
     for rank in (2, 0):
         generate(recipe, folder, rank=rank, world_size=3)
     first, zero, two = _status(folder)
-    assert first == f"{folder}: 3 shards done, for 12 samples in all"
+    assert first == f"{folder}: 3 of 4 shards done, for 12 samples in all"
     assert zero.startswith("rank-00000: finished: 6 of 6 samples")
     assert two.startswith("rank-00002: finished: 3 of 3 samples")
+
+
+def test_ranks_that_nobody_goes_on_with_are_not_listed_once_a_whole_run_is(recipe: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    for rank in (2, 0):
+        generate(recipe, folder, rank=rank, world_size=3)
+    view = Asking(folder)
+    generate(recipe, folder, views=[view])
+    assert [state.part for state in view.found[MAKING].runs] == ["run"]
+
+
+def test_who_may_only_read_is_told_what_can_be_told(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "dataset"
+    with pytest.raises(SystemExit):
+        generate(recipe, folder, views=[Ending(folder)])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr("synthharm.generate.running.claims._Locks.held", refuse)
+    first, state = _status(folder)
+    assert first == f"{folder}: 2 of 4 shards done, for 12 samples in all"
+    assert state.startswith("making: ")
+    assert json.loads("\n".join(_status(folder, "--json")))["working"] is None
 
 
 def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
@@ -157,8 +184,9 @@ def test_a_status_that_says_nothing_is_refused(tmp_path: Path, text: str) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "samples is None; a number is accepted"),
-        ('{"samples": "12"}', "samples is '12'; a number is accepted"),
+        ("{}", "samples is None; a number from 1 on is accepted"),
+        ('{"samples": "12", "shard": 3}', "samples is '12'; a number from 1 on is accepted"),
+        ('{"samples": 12, "shard": 0}', "shard is 0; a number from 1 on is accepted"),
         ("[12]", "its recipe is [12]"),
     ],
 )
@@ -171,7 +199,7 @@ def test_a_plan_that_does_not_say_how_many_samples_is_refused(tmp_path: Path, te
 
 @pytest.mark.parametrize("text", [None, "", '{"samples": 1', "[]", "null", "{}", '{"samples": "many"}'])
 def test_a_finished_dataset_without_its_summary_is_refused(tmp_path: Path, text: str | None) -> None:
-    (tmp_path / "plan.json").write_text('{"recipe": {"samples": 12}}')
+    (tmp_path / "plan.json").write_text('{"recipe": {"samples": 12, "shard": 3}}')
     (tmp_path / "SHA256SUMS").touch()
     if text is not None:
         (tmp_path / "dataset.json").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from pathlib import Path
@@ -37,6 +38,25 @@ def test_the_first_ctrl_c_lets_the_shard_in_hand_be_finished(
     assert f"stopped: 6 of 12 samples are in {folder}; the same command goes on with it" in run.text
     _nothing_half_made(folder, run.text, shards={0, 1})
     assert generate(recipe, folder).continued == 2
+    assert tree(folder) == expected
+
+
+def test_what_is_asked_for_in_the_last_shard_is_granted_before_the_finishing(
+    recipe: Path, expected: dict[str, str], held: HeldRuns, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dataset"
+    held.hold(11)
+    run = held.synthharm("generate", recipe, "--output", folder, "--log", "json")
+    held.reached(11, run)
+    run.interrupt()
+    run.says(AGAIN)
+    held.release()
+    assert run.ends() == 130
+    lines = [json.loads(line) for line in run.text.splitlines()]  # what is said beside the log, too
+    assert lines[-1]["message"] == f"stopped: 12 of 12 samples are in {folder}; the same command goes on with it"
+    assert [line["phase"] for line in lines if "phase" in line][-2:] == ["making", "stopped"]
+    _nothing_half_made(folder, run.text, shards={0, 1, 2, 3})
+    assert generate(recipe, folder).continued == 4
     assert tree(folder) == expected
 
 

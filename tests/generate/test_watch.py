@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from synthharm.errors import SynthharmError
 from synthharm.generate.running import views as module
 from synthharm.generate.running.views import Bar, Lines, StatusFile, describe, duration, open_views, size
-from synthharm.generate.running.watch import FINISHED, FINISHING, MAKING, PLANNING, STOPPED, State, Watch
+from synthharm.generate.running.watch import FINISHED, FINISHING, IDLE, MAKING, PLANNING, STOPPED, State, Watch
 from synthharm.generate.shard import ShardDone
 
 MADE = st.builds(
@@ -207,6 +207,43 @@ def test_the_bar_shows_the_figures_and_leaves_the_cursor(monkeypatch: pytest.Mon
     for part in ("making", "40/100", "2.0/s", "30 s left", "5.0 MB written", "rejected: 3 missing"):
         assert part in text
     assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l") >= 0  # the cursor is hidden, and shown again at last
+
+
+class Gone(Terminal):
+    """A terminal that is closed while a run is shown on it."""
+
+    gone = False
+
+    def write(self, text: str) -> int:
+        if self.gone:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+def test_a_terminal_that_is_closed_ends_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Gone()
+    bar = Bar(stream)
+    bar.show(state_of())
+    stream.gone = True
+    bar.show(state_of(phase=MAKING, samples=40))
+    bar.close()
+    Bar(stream).show(state_of())
+
+
+def test_that_nobody_works_is_said_at_once_and_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    stream, terminal = io.StringIO(), Terminal()
+    watch, bar = Watch(state_of(wanted=9), [Lines(stream, as_json=False)]), Bar(terminal)
+    watch.begun(0, 0)
+    for count in (3, 0, 0, 2):
+        watch.workers(count)
+    bar.show(replace(watch.state, message=IDLE))
+    bar.close()
+    said = [line.partition("samples")[2] for line in stream.getvalue().splitlines()]
+    assert said == ["", f", {IDLE}", ""]
+    assert watch.state.workers == 2
+    assert IDLE in terminal.getvalue()
 
 
 def test_a_bar_that_never_was_shown_closes() -> None:

@@ -6,11 +6,12 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from dask_cluster import dask_cluster
-from held_runs import PATIENCE, HeldRuns
+from held_runs import PATIENCE, HeldRuns, wait_until
 from small_datasets import tree, write_photos, write_recipe
 
 from synthharm.generate import generate
@@ -39,6 +40,7 @@ def itself(job: int) -> int:
 def test_workers_that_come_later_join_in(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(module, "make_shard", itself)
+    monkeypatch.setattr(module, "_LOOK", 0.0)
     counts = list[int]()
     with (
         distributed.LocalCluster(
@@ -57,6 +59,42 @@ def test_workers_that_come_later_join_in(monkeypatch: pytest.MonkeyPatch) -> Non
         made = list(module._on_cluster(jobs(), client, counts.append))  # type: ignore[arg-type]
     assert sorted(made) == list(range(6))  # type: ignore[type-var]
     assert counts == [1, 2]
+
+
+def test_a_cluster_without_workers_says_so_and_goes_on_when_they_are_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(module, "make_shard", itself)
+    monkeypatch.setattr(module, "_LOOK", 0.0)
+    counts = list[int]()
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+
+        def note(count: int) -> None:
+            counts.append(count)
+            if count == 0:
+                cluster.scale(1)
+
+        def jobs() -> Iterator[int]:
+            for number in range(4):
+                if number == 2:
+                    cluster.scale(0)
+                    wait_until(lambda: not client.nthreads(), "the worker to be gone")
+                yield number
+
+        made = list(module._on_cluster(jobs(), client, note))  # type: ignore[arg-type]
+    assert sorted(made) == list(range(4))  # type: ignore[type-var]
+    assert counts[:2] == [1, 0]
+    assert counts[-1] == 1
+
+
+def test_workers_that_are_paused_are_not_counted() -> None:
+    states = {"a": "running", "b": "paused", "c": "closing_gracefully", "d": "running"}
+    info = {"workers": {name: {"status": status} for name, status in states.items()}}
+    assert module._at_work(SimpleNamespace(scheduler_info=lambda n_workers: info)) == 2
 
 
 def test_a_rate_is_taken_over_as_many_workers_as_there_are() -> None:

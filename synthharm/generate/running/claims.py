@@ -28,6 +28,7 @@ from synthharm.storage import filesystem, is_remote
 RENEWED, EXPIRED = 15.0, 60.0  # seconds: how often a remote claim is renewed, and when it is nobody's any more
 _PATIENCE = 1.0  # seconds that a claim is tried for: looking whether one is held holds it for a moment
 _POLL = 0.05
+_TURNS = 5  # to create a lease that others release or let expire meanwhile
 _ATTEMPTS = 100  # to open the file of a claim in a folder that others remove
 _SETTLED = 2.0  # seconds after which who took an expired lease over, of several at once, is decided
 _REFUSING = set[Any]()  # file systems that were seen to refuse to create what is there
@@ -177,7 +178,7 @@ class _Leases:
     def held(self, among: Callable[[str], bool] = _any) -> list[str]:
         names = [name for name in sorted(file_names(self.folder)) if "." not in name and among(name)]
         now = self._now() if names else 0.0
-        return [name for name in names if self._age(name, now) < EXPIRED]
+        return [name for name in names if (age := self._age(name, now)) is not None and age < EXPIRED]
 
     def _require_refusals(self) -> None:
         """Try whether the service refuses to create what is there, once for each file system."""
@@ -195,14 +196,17 @@ class _Leases:
     def _create(self, name: str, mine: bytes) -> bool:
         system, place = filesystem(self.folder / name)
         takes_over = False
-        for _ in range(2):
+        for _ in range(_TURNS):
             try:
                 system.pipe_file(place, mine, mode="create")
                 if takes_over:  # so may another, which found the same lease expired and removes this one
                     time.sleep(_SETTLED)
                 return not takes_over or self._is(name, mine)
             except FileExistsError:
-                if self._age(name, self._now()) < EXPIRED:
+                age = self._age(name, self._now())
+                if age is None:  # it was released meanwhile, and what is there next may be held
+                    continue
+                if age < EXPIRED:
                     return False
                 with contextlib.suppress(FileNotFoundError):
                     (self.folder / name).unlink()
@@ -218,7 +222,8 @@ class _Leases:
                     (self.folder / name).write_bytes(mine)
 
     def _read(self, name: str) -> bytes:
-        return (self.folder / name).read_bytes()
+        system, place = filesystem(self.folder / name)
+        return bytes(system.cat_file(place))  # in one request: a file that is opened may change before it is read
 
     def _is(self, name: str, mine: bytes) -> bool:
         try:
@@ -235,11 +240,12 @@ class _Leases:
             return str(json.loads(self._read(name))["holder"])
         return "another process"
 
-    def _age(self, name: str, now: float) -> float:
+    def _age(self, name: str, now: float) -> float | None:
+        """Seconds since a lease was last renewed; None where there is none."""
         try:
             return now - (self.folder / name).stat().st_mtime
         except FileNotFoundError:
-            return EXPIRED
+            return None
 
     def _now(self) -> float:
         """The time by the service's clock: that of an object written now."""

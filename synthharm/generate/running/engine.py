@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +17,7 @@ from synthharm.generate.shard import Job, ShardDone, make_shard
 
 ENGINES = ("local", "dask")
 _WAIT = 30.0  # seconds for a cluster, and for its first worker
+_LOOK, _POLL = 2.0, 0.02  # seconds between looks at a cluster's workers, and at their shards
 
 
 class WorkersLost(Exception):
@@ -58,7 +60,8 @@ def run_jobs(
     Args:
         jobs: what is to be made.
         engine: who makes it.
-        workers: told how many processes do, and again where it changes.
+        workers: told how many processes do, and again where it changes; none where a cluster's workers are gone
+            or paused.
 
     Raises:
         WorkersLost: worker processes were killed from outside.
@@ -99,25 +102,35 @@ def _on_cluster(jobs: Iterable[Job], client: Any, workers: Callable[[int], None]
 
     from distributed import KilledWorker, as_completed
 
-    remaining, in_hand, known = iter(jobs), as_completed(loop=client.loop), 0
+    remaining, in_hand, known, due = iter(jobs), as_completed(loop=client.loop), -1, 0.0
     try:
         while True:
-            if (found := len(client.nthreads())) != known:
-                known = found
-                workers(max(known, 1))
+            if (now := time.monotonic()) >= due:
+                due = now + _LOOK
+                if (found := _at_work(client)) != known:
+                    known = found
+                    workers(known)
             free = max(known, 1) - in_hand.count()
-            for job in islice(remaining, free):
+            for job in islice(remaining, max(free, 0)):
                 in_hand.add(client.submit(make_shard, job, pure=False))
-            future = next(in_hand, None)
-            if future is None:
+            if in_hand.is_empty():
                 return
-            yield future.result()
+            if in_hand.has_ready():
+                yield next(in_hand).result()
+            else:
+                time.sleep(_POLL)
     except KilledWorker as error:
         raise WorkersLost(str(error)) from error
     except (CancelledError, OSError) as error:
         if client.status == "running":
             raise  # it is a worker's
         raise _lost(client) from error
+
+
+def _at_work(client: Any) -> int:
+    """How many workers take shards: neither those that are paused, nor those that are on their way out."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return sum(worker["status"] == "running" for worker in workers)
 
 
 def _lost(client: Any) -> SynthharmError:
@@ -171,6 +184,7 @@ def _workers(engine: Engine) -> AbstractContextManager[Any]:
             n_workers=engine.jobs,
             threads_per_worker=1,
             processes=True,
+            memory_limit=None,  # a process that has grown rarely shrinks, so one that is paused would stay so
             dashboard_address=":0",
             silence_logs=logging.ERROR,
         )

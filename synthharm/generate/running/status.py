@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,19 @@ class Status:
         folder: the dataset's.
         samples: how many it is to have.
         shards: how many shards are done, whoever made them.
+        of: how many there are; none where no plan is written yet.
         runs: the latest state of each run that worked on it; none once it is finished.
-        working: the names of the parts that a process is working on now.
+        working: the names of the parts that a process is working on now; none where that cannot be told, as behind
+            an address that one may only read from.
         numbers: the dataset in numbers, once it is finished.
     """
 
     folder: str
     samples: int
     shards: int
+    of: int | None
     runs: tuple[State, ...]
-    working: tuple[str, ...]
+    working: tuple[str, ...] | None
     numbers: dict[str, Any] | None
 
     def as_json(self) -> dict[str, Any]:
@@ -45,11 +49,13 @@ class Status:
         """What a person wants to know, a line each; `now` is in seconds since 1970."""
         if self.numbers is not None:
             return [f"{self.folder}: finished, {self.numbers['samples']} samples"]
-        lines = [f"{self.folder}: {self.shards} shards done, for {self.samples} samples in all"]
+        shards = f"{self.shards} shards" if self.of is None else f"{self.shards} of {self.of} shards"
+        lines = [f"{self.folder}: {shards} done, for {self.samples} samples in all"]
         for state in self.runs:
             ago = f"{duration(max(now - state.updated, 0))} ago"
             lines.append(f"{describe(state)} ({ago}, process {state.process} on {state.host})")
-            if state.phase in (PLANNING, MAKING, FINISHING) and state.part not in self.working:
+            ended = self.working is not None and state.part not in self.working
+            if ended and state.phase in (PLANNING, MAKING, FINISHING):
                 lines.append(f"{state.part}: nobody works on it any more; the same command goes on with it")
         return lines
 
@@ -70,9 +76,12 @@ def read_status(folder: str | Path) -> Status:
         if not dataset.begun and not runs:
             raise SynthharmError(f"{folder}: is not a dataset of synthharm, nor one begun: {PLAN} is missing")
         numbers = _numbers(dataset.folder / SUMMARY) if dataset.finished else None
-        wanted = _samples(dataset) if dataset.begun else max(state.wanted for state in runs)
-        working = () if numbers else tuple(dataset.claims.held())
-        return Status(str(folder), wanted, len(dataset.done_shards()), runs, working, numbers)
+        wanted, of = max((state.wanted for state in runs), default=0), None
+        if dataset.begun:
+            wanted = _count(dataset, "samples")
+            of = ceil(wanted / _count(dataset, "shard"))
+        working = () if numbers else _working(dataset)
+        return Status(str(folder), wanted, len(dataset.done_shards()), of, runs, working, numbers)
 
 
 def seconds_now() -> float:
@@ -80,11 +89,19 @@ def seconds_now() -> float:
     return time.time()
 
 
-def _samples(dataset: Dataset) -> int:
-    wanted = dataset.recipe.get("samples")
-    if not isinstance(wanted, int):
-        raise SynthharmError(f"{dataset.folder / PLAN}: samples is {wanted!r}; a number is accepted")
-    return wanted
+def _count(dataset: Dataset, key: str) -> int:
+    """What the recipe says of `samples` or `shard`."""
+    found = dataset.recipe.get(key)
+    if not isinstance(found, int) or found < 1:
+        raise SynthharmError(f"{dataset.folder / PLAN}: {key} is {found!r}; a number from 1 on is accepted")
+    return found
+
+
+def _working(dataset: Dataset) -> tuple[str, ...] | None:
+    try:
+        return tuple(dataset.claims.held())
+    except PermissionError:  # the age of a claim behind an address is told by an object written now
+        return None
 
 
 def _numbers(path: Path) -> dict[str, Any]:

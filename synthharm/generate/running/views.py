@@ -42,14 +42,16 @@ class StatusFile:
     """A JSON file that always holds the latest state, whole."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.due, self.phase = path, 0.0, ""
+        self.path, self.due = path, 0.0
+        self.last: tuple[str, str | None] = ("", None)
 
     def show(self, state: State) -> None:
         """See `View`."""
         now = time.monotonic()
-        if state.phase == self.phase and now < self.due:
+        said = state.phase, state.message
+        if said == self.last and now < self.due:
             return
-        self.due, self.phase = now + _FILE_EVERY, state.phase
+        self.due, self.last = now + _FILE_EVERY, said
         # A full disk, or a service that is away, is said by what cannot do without it (and storage libraries raise
         # errors of many kinds); to follow a run is not worth ending it for.
         with contextlib.suppress(Exception):
@@ -64,14 +66,16 @@ class Lines:
 
     def __init__(self, stream: IO[str], as_json: bool, every: float = _LINE_EVERY) -> None:
         self.stream, self.as_json, self.every = stream, as_json, every
-        self.due, self.phase = 0.0, ""
+        self.due = 0.0
+        self.last: tuple[str, str | None] = ("", None)
 
     def show(self, state: State) -> None:
         """See `View`."""
         now = time.monotonic()
-        if state.phase == self.phase and now < self.due and state.shards_done < state.shards:
+        said = state.phase, state.message
+        if said == self.last and now < self.due and state.shards_done < state.shards:
             return
-        self.due, self.phase = now + self.every, state.phase
+        self.due, self.last = now + self.every, said
         moment = datetime.fromtimestamp(state.updated, UTC)
         if self.as_json:
             line = json.dumps({"time": moment.isoformat(timespec="milliseconds"), **asdict(state)})
@@ -97,17 +101,20 @@ class Bar:
 
     def show(self, state: State) -> None:
         """See `View`."""
-        if self.task is None:
-            self.progress.start()
-            self.task = self.progress.add_task(state.phase, total=state.wanted, more="")
-        self.progress.update(
-            self.task, description=state.phase, completed=state.samples, more=", ".join(figures(state))
-        )
+        more = figures(state)
+        if state.phase == MAKING and state.message:
+            more.append(state.message)
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone
+            if self.task is None:
+                self.progress.start()
+                self.task = self.progress.add_task(state.phase, total=state.wanted, more="")
+            self.progress.update(self.task, description=state.phase, completed=state.samples, more=", ".join(more))
 
     def close(self) -> None:
         """See `View`."""
         if self.task is not None:
-            self.progress.stop()
+            with contextlib.suppress(OSError, ValueError):
+                self.progress.stop()
             self.task = None
 
 

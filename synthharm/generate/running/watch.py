@@ -14,6 +14,7 @@ from synthharm.generate.shard import ShardDone
 
 PLANNING, MAKING, FINISHING = "planning", "making", "finishing"
 FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
+IDLE = "no worker takes a shard: all are gone, or paused because their memory is nearly full"
 _RECENT = 60.0  # seconds over which the rate is measured
 
 
@@ -105,9 +106,13 @@ class Watch:
         self.phase(MAKING)
 
     def workers(self, count: int) -> None:
-        """Say how many processes make shards."""
-        self.state.workers = count
-        self.first = max(self.first, self.state.shards_done + count)
+        """Say how many processes make shards; none where those of a cluster are gone or paused."""
+        self.state.workers = max(count, 1)
+        self.first = max(self.first, self.state.shards_done + self.state.workers)
+        message = None if count else IDLE
+        if message != self.state.message:
+            self.state.message = message
+            self._show()
 
     def done(self, shard: ShardDone, samples: int) -> None:
         """Say that a shard is done, which stands for so many of the samples that are wanted."""

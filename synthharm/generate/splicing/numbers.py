@@ -10,6 +10,7 @@ from typing import Any
 from synthharm.errors import SynthharmError
 from synthharm.generate.audit import Audit
 from synthharm.generate.photos import PhotoFiles
+from synthharm.generate.sample import finishing_versions
 from synthharm.generate.splicing.plan import SplicingPlan
 from synthharm.recipe import SplicingRecipe
 from synthharm.writers.forensics import SplicingRecord
@@ -79,6 +80,7 @@ class Numbers:
             "rejects": dict(sorted(reasons.items())),
             "measured": {"mask_share": self.shares.as_json(), "foreground_mse": self.errors.as_json()},
             "shortcuts": {"auc": found.auc, "warning": list(found.warning)},
+            "finished_with": finishing_versions(),
         }
 
     def _quotas(self) -> dict[str, Any]:

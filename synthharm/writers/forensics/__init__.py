@@ -4,7 +4,7 @@ from synthharm.writers.forensics.card import write_card
 from synthharm.writers.forensics.croissant import CROISSANT, write_croissant
 from synthharm.writers.forensics.export import SUMS, detect_format, export
 from synthharm.writers.forensics.folder import TABLE, canonical_path, folder_place, metadata_table, wrong_table
-from synthharm.writers.forensics.formats import FORMATS, convert, files_beside, find_format
+from synthharm.writers.forensics.formats import FORMATS, PACKED, convert, files_beside, find_format
 from synthharm.writers.forensics.imdlbenco import wrong_lists
 from synthharm.writers.forensics.item import About, Format, InMemory, Item, Items, OnDisk
 from synthharm.writers.forensics.overview import Adding, Overview, overview
@@ -14,6 +14,7 @@ __all__ = [
     "CROISSANT",
     "FORMATS",
     "KINDS",
+    "PACKED",
     "SUMS",
     "TABLE",
     "About",

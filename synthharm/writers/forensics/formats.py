@@ -32,6 +32,7 @@ FORMATS: dict[str, Callable[..., Format]] = {
     "mmsegmentation": MMSegmentationFormat,
     "records": RecordsFormat,
 }
+PACKED = ("huggingface", "webdataset")  # whose files hold the bytes of many samples, so that none can be a link
 
 
 def find_format(name: str, output: Path, options: Mapping[str, Any] | None = None) -> Format:

@@ -173,7 +173,7 @@ def run_chain(
         )
         r, g, b, excess = clamp(r, g, b, excess)
         if TASK == MEASURING:  # noqa: SIM102, the one is known when compiled, the other when run
-            if kind >= MEASURE + least:
+            if kind - MEASURE >= least:
                 row = sums + (kind - MEASURE) * 3 * blocks
                 tl.store(row, tl.sum(r * weight, axis=0))
                 tl.store(row + blocks, tl.sum(g * weight, axis=0))
