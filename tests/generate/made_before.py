@@ -43,6 +43,7 @@ from synthharm.recipe.manipulation import Placement
 
 LINES = Path(__file__).with_suffix(".jsonl")
 LEFT_OUT = (
+    "finished_with",
     "versions",
     "licence",
     "sha256",

@@ -65,8 +65,12 @@ def test_where_samples_use_some_regions_alone_the_files_are_about_right(photos: 
 @pytest.mark.slow
 def test_the_numbers_of_a_splicing_recipe_are_those_of_a_run(splicing: Made, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(plain_recipe_of(splicing.source)))
+    document = plain_recipe_of(splicing.source)
+    recipe.write_text(yaml.safe_dump(document | {"writers": [{"format": "coco"}]}))
+    assert estimate(recipe, tmp_path / "dataset").formats == ("coco",)
+    recipe.write_text(yaml.safe_dump(document))
     found = estimate(recipe, tmp_path / "dataset")
+    assert found.formats == ()
     generate(recipe, tmp_path / "dataset")
     files = [one for record in samples_of(tmp_path / "dataset") for one in record.files.values()]
     assert found.files == pytest.approx(len(files), rel=0.2)

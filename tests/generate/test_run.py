@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -267,7 +268,9 @@ def test_a_hugging_face_dataset_is_a_source(photos: Path, tmp_path: Path, stream
     table.to_parquet(str(tmp_path / "table" / "train-00000-of-00001.parquet"))
     source = {"format": "huggingface", "image": "picture", "mask": "object", "stream": stream}
     recipe = write_recipe(tmp_path / "recipe.yaml", tmp_path / "table", samples=3, source=source)
-    assert generate(recipe, tmp_path / "dataset").numbers["photos"] == 3
+    numbers = generate(recipe, tmp_path / "dataset").numbers
+    assert numbers["photos"] == 3
+    assert numbers["finished_with"]["pyarrow"] == version("pyarrow")
     assert list(check_dataset(tmp_path / "dataset")) == []
     reals = {cv2.imread(str(path)).tobytes() for path in (tmp_path / "dataset" / "reals").iterdir()}
     assert reals == {cv2.imread(str(photos / "images" / name)).tobytes() for name in names}

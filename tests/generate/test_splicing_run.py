@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def test_every_kind_is_there_in_its_share(splicing: Made, full: Path, records: l
     assert counts == wanted
     summary = json.loads((full / "dataset.json").read_bytes())
     assert summary["kinds"] == counts
+    assert summary["finished_with"]["scikit-learn"] == version("scikit-learn")
     assert {kind: one["reached"] for kind, one in summary["quotas"]["kinds"].items()} == {
         kind: count / 40 for kind, count in counts.items()
     }
