@@ -161,7 +161,9 @@ def measure_splicing(recipe: SplicingRecipe, folder: Path, repeats: int, address
     rates = take_turns(turns, len(records), folder, repeats)
     return {
         "samples": len(records),
-        "bytes": sizes(records) | {"files_a_sample": round(fmean(len(record.files) for record in records), 2)},
+        "bytes": sizes(records),
+        "bytes_a_sample": round(fmean(sum(file["bytes"] for file in record.files.values()) for record in records)),
+        "files_a_sample": round(fmean(len(record.files) for record in records), 2),
         "samples_per_second": {name: round(median(found), 2) for name, found in rates.items()},
         "two_jobs_of_one": ratio(rates["two jobs"], rates["one job"]),
         "two_dask_workers_of_one_job": ratio(rates["two Dask workers"], rates["one job"]),

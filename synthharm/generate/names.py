@@ -48,7 +48,7 @@ def write_photo_names(keys: Iterable[str], path: Path) -> None:
 
 def _stem(key: str) -> str:
     name = key.rpartition("/")[2]
-    if not name.strip(".") or name[0] == "." or name[-1] == ".":
+    if not name.strip(".") or name[-1] == ".":
         return PurePosixPath(key).stem
     return name.rpartition(".")[0] or name  # as above, in a fifth of the time
 

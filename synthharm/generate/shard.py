@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -67,10 +67,10 @@ class ShardDone:
     """
 
     shard: int
-    samples: int = 0
-    files: int = 0
-    bytes: int = 0
-    rejects: Mapping[str, int] = field(default_factory=dict)
+    samples: int
+    files: int
+    bytes: int
+    rejects: Mapping[str, int]
 
 
 def samples_of(recipe: AnyRecipe, shard: int) -> int:

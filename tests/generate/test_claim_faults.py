@@ -9,6 +9,7 @@ import secrets
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -88,6 +89,22 @@ def test_a_lease_whose_renewal_does_not_end_is_left_to_expire(
 def test_a_refused_lease_is_gone_at_once(remote: Path) -> None:
     with _hold(remote, Part()), pytest.raises(Taken), _hold(remote, Part(0, 2)):
         pass
+    assert file_names(remote) == []
+
+
+def test_a_lease_that_expired_is_taken_over_and_one_that_has_not_is_not(
+    remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = list[float]()
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=waited.append))
+    (remote / "run").write_bytes(b"{}")
+    with pytest.raises(Taken), claims(remote).hold("run", against=nothing):
+        pass
+    assert waited == []
+    monkeypatch.setattr(module, "EXPIRED", -1.0)
+    with claims(remote).hold("run", against=nothing):
+        assert (remote / "run").read_bytes() != b"{}"
+        assert waited == [module._SETTLED]  # another that found it expired, too, may have removed this one
     assert file_names(remote) == []
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synthharm.generate.names import LONGEST, clean_name, write_photo_names
+from synthharm.generate.names import LONGEST, _stem, clean_name, write_photo_names
 
 # Two keys whose sha256 begins with the same eight digits.
 TWINS = ("041722/image.jpg", "060981/image.jpg")
@@ -75,6 +75,22 @@ def test_photo_names_are_harmless_unique_and_stable(
     shuffled = list(enumerate(listed))
     chance.shuffle(shuffled)
     assert names_of([key for _, key in shuffled], folder) == [names[number] for number, _ in shuffled]
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("a. /é\\"), min_size=1).filter(lambda key: key.rpartition("/")[2]))
+@example(".hidden.jpg")
+@example("photos/..jpg")
+@example("photo.")
+@example("..")
+def test_a_stem_is_that_of_a_path(key: str) -> None:
+    assert _stem(key) == PurePosixPath(key).stem
+
+
+@pytest.mark.parametrize("length", [LONGEST - 1, LONGEST, LONGEST + 1])
+def test_a_name_of_the_greatest_length_stays_as_it_is(length: int) -> None:
+    assert (clean_name("a" * length) == "a" * length) == (length <= LONGEST)
+    assert len(clean_name("a" * length)) <= LONGEST
 
 
 def test_a_name_that_a_hash_makes_may_be_taken_already(tmp_path: Path) -> None:

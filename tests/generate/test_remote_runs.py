@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from synthharm.generate.running.part import Part
 from synthharm.generate.running.status import read_status
 from synthharm.generate.running.stopping import Stop
 from synthharm.generate.running.watch import MAKING, State
+from synthharm.generate.shard import _Outbox
 from synthharm.recipe import load_recipe
 from synthharm.storage import as_path
 
@@ -85,6 +87,19 @@ def test_the_last_rank_finishes_it(s3: str, recipe: Path, expected: dict[str, st
     assert generate(recipe, where, rank=1, world_size=2).left == 2
     assert generate(recipe, where, rank=0, world_size=2).missing == 0
     assert _tree(where) == expected
+
+
+def test_files_are_sent_before_too_many_wait() -> None:
+    dataset = Dataset(as_path(f"memory://outbox/{token_hex(8)}"))
+    outbox, sent = _Outbox(dataset, 0), list[int]()
+    for number, size in enumerate((12 << 20, 12 << 20, 12 << 20, 1)):
+        outbox.add(f"images/{number}.png", bytes(size))
+        outbox.add(f"images/{number}.png", b"the same")
+        sent.append(len(all_files(dataset.folder)))
+    assert sent == [0, 0, 3, 3]
+    outbox.send()
+    assert all_files(dataset.folder) == [f"images/{number}.png" for number in range(4)]
+    assert (dataset.folder / "images" / "3.png").read_bytes() == bytes(1)
 
 
 def test_other_files_are_not_mixed_with(s3: str, recipe: Path) -> None:

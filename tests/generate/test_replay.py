@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from small_datasets import write_photos, write_recipe
 from synthharm.errors import SynthharmError
 from synthharm.filters.fused import NotCompiled
 from synthharm.generate import Dataset, generate
-from synthharm.generate.replaying import read_records, replay, replay_all
+from synthharm.generate.replaying import _within, read_records, replay, replay_all
 from synthharm.recipe import load_recipe
 from synthharm.writers import Record
 
@@ -131,6 +132,13 @@ def test_a_record_that_cannot_be_run(
         )
     assert said in str(caught.value)
     assert not (tmp_path / "image.png").exists()
+
+
+@pytest.mark.parametrize("place", ["", ".", "..", "/etc/passwd", "../image.png", "images/../../image.png", "a/.."])
+def test_no_file_is_put_outside_the_folder(place: str, tmp_path: Path) -> None:
+    with pytest.raises(SynthharmError, match=f"^record: the path {re.escape(repr(place))} is not within"):
+        _within(tmp_path, place)
+    assert _within(tmp_path, "images/a.png") == tmp_path / "images" / "a.png"
 
 
 def test_what_is_no_record_is_named(tmp_path: Path) -> None:

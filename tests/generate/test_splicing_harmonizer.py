@@ -13,7 +13,7 @@ from splicing_datasets import Made, make_dataset, parsed, plain_recipe_of, sampl
 
 from synthharm.composites.manipulation import Colour
 from synthharm.composites.manipulation.colouring import recolour
-from synthharm.errors import SynthharmError
+from synthharm.errors import SynthharmError, Unusable
 from synthharm.generate import make_preview
 from synthharm.generate.replaying import replay
 from synthharm.generate.splicing.colours import Colours
@@ -70,6 +70,50 @@ def test_strength_says_how_far_colours_go(splicing: Made, mode: str) -> None:
         distances.append(float(np.abs(found[alpha > 0].mean(axis=0) - wanted).max()))
     assert distances[0] > distances[1] > distances[2]
     assert distances[2] < distances[0] / 2
+
+
+def test_a_networks_arguments_are_taken_within_their_bounds(splicing: Made) -> None:
+    torch.manual_seed(0)
+    network = Harmonizer(HarmonizerConfig(encoder="test_resnet")).eval()
+    colours = Colours.of(parsed(plain_recipe_of(splicing.source)))
+    image = np.random.default_rng(4).integers(60, 190, (48, 40, 3)).astype(np.uint8)
+    alpha = np.zeros((48, 40), np.uint8)
+    alpha[8:40, 8:24] = 255
+    alpha[8:40, 24:30] = 100
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        predicted = network(pixels, torch.from_numpy(alpha)[None, None] / 255)[0]
+    assert predicted.abs().max() < 1
+    for factor in (1, 1000, -1000):
+
+        class Louder(Harmonizer):
+            def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+                return factor * super().forward(image, mask)  # noqa: B023
+
+        network.__class__ = Louder
+        colours.__dict__["_network"] = network
+        found = colours.draw("harmonizer", image, alpha, 3, "photo")
+        assert (found.mode, found.filters) == ("harmonizer", HarmonizerConfig().filters)
+        bounds = [(one.low, one.high) for one in network.chain.parameters]
+        expected = [
+            min(max(factor * value, low), high)
+            for value, (low, high) in zip(predicted.tolist(), bounds, strict=True)
+        ]
+        assert list(found.arguments) == list(network.chain.columns)
+        assert list(found.arguments.values()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_colours_go_all_the_way_unless_told_and_need_surroundings(splicing: Made) -> None:
+    colours = Colours.of(parsed(plain_recipe_of(splicing.source)))
+    image = np.random.default_rng(4).integers(60, 190, (32, 32, 3)).astype(np.uint8)
+    alpha = np.zeros((32, 32), np.uint8)
+    alpha[8:24, 8:24] = 255
+    assert colours.draw("reinhard", image, alpha, 3, "photo") == Colour("reinhard", strength=1.0)
+    everywhere = np.full_like(alpha, 255)
+    for mode in ("reference", "reinhard"):
+        with pytest.raises(Unusable, match="nothing surrounds it"):
+            colours.draw(mode, image, everywhere, 3, "photo")
+    assert colours.draw("chain", image, everywhere, 3, "photo").mode == "chain"
 
 
 def test_a_preview_shows_what_was_done(splicing: Made, tmp_path: Path) -> None:

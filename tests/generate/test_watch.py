@@ -100,7 +100,7 @@ def test_the_rate_is_that_of_all_workers_and_the_time_left_follows(
     for turn in range(4):
         for worker in range(workers):
             clock.now = starting + seconds * (turn + apart * worker / workers)
-            watch.done(ShardDone(0), samples)
+            watch.done(ShardDone(0, samples, 3 * samples, 0, {}), samples)
             if not turn:
                 assert watch.state.rate is None
                 assert watch.state.seconds_left is None
@@ -116,7 +116,7 @@ def test_the_rate_is_the_latest() -> None:
     watch.begun(0, 0)
     for seconds in [0.1] * 200 + [10.0] * 20:
         clock.now += seconds
-        watch.done(ShardDone(0), 10)
+        watch.done(ShardDone(0, 10, 30, 0, {}), 10)
     assert watch.state.rate == pytest.approx(1.0)
     assert watch.state.seconds_left == pytest.approx(10_000 - 2200)
 
@@ -324,7 +324,8 @@ def test_figures_for_people_are_short(count: float, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (10**6, "1.0 MB"), (10**12, "1.0 TB")]
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (10**6, "1.0 MB"), (10**12, "1.0 TB"), (9.94e12, "9.9 TB")],
 )
 def test_bytes_are_in_powers_of_a_thousand(count: int, text: str) -> None:
     assert size(count) == text

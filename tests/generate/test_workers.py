@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dask_cluster import dask_cluster
 from held_runs import PATIENCE, HeldRuns, wait_until
 from small_datasets import tree, write_photos, write_recipe
 
+from synthharm.errors import SynthharmError
 from synthharm.generate import generate
 from synthharm.generate.dataset import Dataset
 from synthharm.generate.running import engine as module
@@ -89,6 +91,31 @@ def test_a_cluster_without_workers_says_so_and_goes_on_when_they_are_back(monkey
     assert sorted(made) == list(range(4))  # type: ignore[type-var]
     assert counts[:2] == [1, 0]
     assert counts[-1] == 1
+
+
+def failing(job: object) -> object:
+    raise job  # type: ignore[misc]
+
+
+def test_what_goes_wrong_on_a_cluster_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that was killed, a disk that is full, and a mistake of a recipe."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(module, "make_shard", failing)
+    full = OSError(errno.ENOSPC, "No space left on device", "images")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        for raised, expected in (
+            (distributed.KilledWorker("shard", SimpleNamespace(address="tcp://gone:1"), 3), module.WorkersLost),
+            (full, OSError),
+            (SynthharmError("no such thing"), SynthharmError),
+        ):
+            with pytest.raises(expected) as caught:
+                list(module._on_cluster([raised], client, lambda _: None))  # type: ignore[list-item]
+            assert (caught.value.args == raised.args) == (expected is not module.WorkersLost)
 
 
 def test_workers_that_are_paused_are_not_counted() -> None:
