@@ -15,7 +15,7 @@ What counts, and what does not:
 - A file of tests that cannot be collected kills as a test does. Where pytest ends without either, the same tests
   have to pass on what is not mutated. If so, the mutant is killed, but one by which none of the chosen tests is
   there any more survives; if not, measuring stops.
-- What would not end, or takes ten times as long and five seconds more, is killed, and counted apart.
+- What would not end, or takes far longer than where nothing is mutated, is killed, and counted apart.
 - An operator becomes the one that is nearest (+ becomes -, < becomes <= and >=), and numbers change by one. What
   types cannot bear is not tried, nor what is no Python: it would be killed by itself.
 - Left out are decorators, types, imports and texts; whole `raise` statements, whose condition counts; `strict=` of

@@ -23,7 +23,6 @@ from mutation_tests import PYTEST, Settled, Tests, alarm
 
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
 TOO_LONG, NOT_RUN = 77, 78  # exit statuses of children: one was ended by its alarm, in one pytest did not run
-GRACE = 5.0  # seconds of the processor that a test may take beside ten times those it takes unmutated
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -54,11 +53,11 @@ def copied(root: Path, compiled: bool) -> Iterator[Path]:
 class Judge(Settled):
     """A plugin that runs chosen tests in their order, and ends the process where one takes far too long."""
 
-    def __init__(self, seconds: dict[str, float], report: Path) -> None:
-        self.seconds, self.report = seconds, report
+    def __init__(self, limits: dict[str, float], report: Path) -> None:
+        self.limits, self.report = limits, report
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        order = {name: i for i, name in enumerate(self.seconds)}
+        order = {name: i for i, name in enumerate(self.limits)}
         items[:] = sorted((item for item in items if item.nodeid in order), key=lambda item: order[item.nodeid])
 
     @pytest.hookimpl(wrapper=True)
@@ -67,7 +66,7 @@ class Judge(Settled):
             self.report.write_text(item.nodeid)
             os._exit(TOO_LONG)
 
-        with alarm(10 * self.seconds[item.nodeid] + GRACE, end):
+        with alarm(self.limits[item.nodeid], end):
             return (yield)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -118,14 +117,14 @@ def _run(copy: Path, file: str, code: str, tests: Tests, names: Sequence[str]) -
     """Run tests on a file's changed code: the exit status, and the test, or file of tests, that ended it."""
     path, report = copy / file, copy.parent / "report"
     original = path.read_bytes()
-    seconds = {name: tests.seconds[name] for name in names}
+    limits = {name: tests.limit(name) for name in names}
     report.write_text("")
     Path(util.cache_from_source(str(path))).unlink(missing_ok=True)
     try:
         path.write_text(code, encoding="utf-8")
         sys.dont_write_bytecode = True
         files = list(dict.fromkeys(name.split("::")[0] for name in names))
-        status = _fork(copy, files, Judge(seconds, report), 10 * sum(seconds.values()) + 60)
+        status = _fork(copy, files, Judge(limits, report), sum(limits.values()) + 60)
     finally:
         path.write_bytes(original)
     return status, report.read_text()

@@ -29,6 +29,9 @@ PYTEST = shlex.split(
 )
 
 
+GRACE = 5.0  # seconds of the processor that a test may take in any case
+
+
 @dataclass(frozen=True)
 class Tests:
     """What is known of tests that pass where nothing is mutated.
@@ -68,15 +71,28 @@ class Tests:
                     total += self.seconds[name]
         return chosen
 
+    def limit(self, name: str) -> float:
+        """Seconds after which a test that is run on a mutant is taken not to end.
+
+        What tests of a file share is made by the first of them that is run, which may be another than it was where
+        nothing was mutated.
+        """
+        slowest = max(self.seconds[other] for other in self.seconds if _file_of(other) == _file_of(name))
+        return 10 * self.seconds[name] + 2 * slowest + GRACE
+
     def _in_turns(self, names: Iterable[str]) -> list[str]:
         """The fastest of each file, then the second of each, and so on."""
         turns: Counter[str] = Counter()
         ordered = []
         for name in sorted(names, key=lambda name: (self.seconds[name], name)):
-            file = name.split("::")[0]
+            file = _file_of(name)
             ordered.append((turns[file], self.seconds[name], name))
             turns[file] += 1
         return [name for _, _, name in sorted(ordered)]
+
+
+def _file_of(name: str) -> str:
+    return name.split("::")[0]
 
 
 class Settled:

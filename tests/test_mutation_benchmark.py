@@ -54,8 +54,8 @@ import json, sys
 from pathlib import Path
 root, cache, folder = map(Path, sys.argv[1:])
 sys.path.insert(0, str(folder))
-import mutation, mutation_runs
-mutation_runs.GRACE = 0.5
+import mutation, mutation_runs, mutation_tests
+mutation_tests.GRACE = 0.5
 with mutation.copied(root, compiled=True) as copy:
     files = mutation.files_of(copy, "sums")
     tests = mutation.watch_tests(copy, files, ["tests"], 5, cache)
@@ -79,7 +79,7 @@ import json, sys
 from pathlib import Path
 root, folder, code = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 sys.path.insert(0, folder)
-import mutation, mutation_runs
+import mutation, mutation_runs, mutation_tests
 from mutation_tests import Tests
 name = "tests/test_limits.py::test_limit[limit]"
 tests = Tests({name: 0.1}, {}, {}, [], set())

@@ -114,6 +114,7 @@ def test_behind_an_address_it_is_sent_and_fetched_by_other_machines(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "two"))
     second = fetch_index(cache, name)
     assert second.is_relative_to(tmp_path / "two")
+    assert second.parent.stat().st_mode & 0o777 == 0o700  # nobody else may put anything there
     assert {path: tree(second)[path] for path in tree(first)} == tree(first)
     assert second.name == name
     if key:

@@ -121,6 +121,15 @@ def test_the_rate_is_the_latest() -> None:
     assert watch.state.seconds_left == pytest.approx(10_000 - 2200)
 
 
+def test_shards_that_are_done_in_one_moment_have_no_rate() -> None:
+    watch, clock = watched(1)
+    watch.begun(0, 0)
+    clock.now = 5.0
+    for _ in range(3):
+        watch.done(ShardDone(0, 10, 30, 0, {}), 10)
+    assert watch.state.rate is None
+
+
 def test_every_view_sees_every_state_until_it_is_left_or_closed() -> None:
     kept, other = Kept(), Lines(io.StringIO(), as_json=False)
     watch = Watch(state_of(), [kept, other])
