@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from joblib.externals.loky import get_reusable_executor
 from s3_server import upload_folder
 from small_datasets import tree, write_photos, write_recipe
 from splicing_datasets import Made, recipe_of
@@ -120,6 +121,7 @@ def test_two_jobs_read_from_an_address_and_write_to_one(
     s3: str, recipe: Path, expected: dict[str, str], tmp_path: Path
 ) -> None:
     upload_folder(recipe.parent, f"{s3}/photos")
+    get_reusable_executor().shutdown()  # workers that another test left have its environment
     generate(recipe, f"{s3}/made/dataset", jobs=2, overrides=[f"data={s3}/photos"])
     assert _tree(f"{s3}/made/dataset") == expected
 
