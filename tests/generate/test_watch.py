@@ -121,6 +121,21 @@ def test_the_rate_is_the_latest() -> None:
     assert watch.state.seconds_left == pytest.approx(10_000 - 2200)
 
 
+def test_rejects_of_shards_add_up() -> None:
+    watch, _ = watched(1)
+    for rejects in ({"missing": 2}, {"truncated": 1}, {"missing": 3}):
+        watch.done(ShardDone(0, 10, 30, 0, rejects), 10)
+    assert watch.state.rejects == {"missing": 5, "truncated": 1}
+
+
+def test_a_view_that_is_left_is_closed_and_shown_nothing_more() -> None:
+    kept, lines = Kept(), Lines(io.StringIO(), as_json=False)
+    watch = Watch(state_of(), [kept, lines])
+    watch.leave(Kept)
+    watch.phase(MAKING)
+    assert (kept.closed, kept.states, watch.views) == (1, [], [lines])
+
+
 def test_shards_that_are_done_in_one_moment_have_no_rate() -> None:
     watch, clock = watched(1)
     watch.begun(0, 0)
