@@ -1,6 +1,6 @@
 """Runs cases in this process, each written down before it begins: what a test starts, and what repeats a case.
 
-    python tests/fuzzing/fuzz_child.py images --first 712 --count 1 --folder /tmp/case
+    python tests/fuzzing/fuzz_child.py images --first 712 --count 1 --folder FOLDER
 
 The case's files stay in the folder.
 """

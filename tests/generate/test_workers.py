@@ -6,8 +6,10 @@ import errno
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -35,21 +37,28 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_recipe(photos / "recipe.yaml", photos)
 
 
-def itself(job: int) -> int:
-    return job
-
-
-def test_workers_that_come_later_join_in(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def cluster_of_one() -> Iterator[tuple[Any, Any]]:
+    """A Dask cluster within this process, with one worker, and a client of it."""
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(module, "make_shard", itself)
-    monkeypatch.setattr(module, "_LOOK", 0.0)
-    counts = list[int]()
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
+        yield cluster, client
+
+
+def itself(job: int) -> int:
+    return job
+
+
+def test_workers_that_come_later_join_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "make_shard", itself)
+    monkeypatch.setattr(module, "_LOOK", 0.0)
+    counts = list[int]()
+    with cluster_of_one() as (cluster, client):
 
         def jobs() -> Iterator[int]:
             for number in range(6):
@@ -64,16 +73,10 @@ def test_workers_that_come_later_join_in(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_cluster_without_workers_says_so_and_goes_on_when_they_are_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(module, "make_shard", itself)
     monkeypatch.setattr(module, "_LOOK", 0.0)
     counts = list[int]()
-    with (
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    with cluster_of_one() as (cluster, client):
 
         def note(count: int) -> None:
             counts.append(count)
@@ -102,12 +105,7 @@ def test_what_goes_wrong_on_a_cluster_is_told_apart(monkeypatch: pytest.MonkeyPa
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(module, "make_shard", failing)
     full = OSError(errno.ENOSPC, "No space left on device", "images")
-    with (
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    with cluster_of_one() as (_, client):
         for raised, expected in (
             (distributed.KilledWorker("shard", SimpleNamespace(address="tcp://gone:1"), 3), module.WorkersLost),
             (full, OSError),
