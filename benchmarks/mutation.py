@@ -10,8 +10,7 @@ What counts, and what does not:
 
 - Only a room's own tests judge it, its doctests among them; slow ones do not, nor do those that need photos from
   elsewhere. Of the tests that run a line the fastest of each file count, then the second of each, and so on, as
-  many as take `--seconds` together; a line that none runs has survivors alone. `--again` runs on the survivors
-  of a result what was left out for want of time. Hypothesis draws the same examples
+  many as take `--seconds` together; a line that none runs has survivors alone. Hypothesis draws the same examples
   each time and does not shrink them.
 - A file of tests that cannot be collected kills as a test does. Where pytest ends without either, the same tests
   have to pass on what is not mutated. If so, the mutant is killed, but one by which none of the chosen tests is
@@ -114,42 +113,15 @@ def measure(
     return runs, same
 
 
-def judge(copy: Path, tests: Tests, mutant: Mutant, seconds: float, after: float = 0) -> Run:
-    """Run tests that run a mutant's lines: those that take `seconds`, without those that take `after` seconds."""
+def judge(copy: Path, tests: Tests, mutant: Mutant, seconds: float) -> Run:
+    """Run the tests that run a mutant's lines, as many as take so many seconds."""
     lines = statement_lines((copy / mutant.file).read_text(encoding="utf-8"), mutant.line)
-    before = set(tests.of_lines(mutant.file, lines, after)) if after else set()
-    names = [name for name in tests.of_lines(mutant.file, lines, seconds) if name not in before]
+    names = tests.of_lines(mutant.file, lines, seconds)
     start = time.monotonic()
     outcome, by = judge_mutant(copy, mutant.file, mutant.code, tests, names)
     took = time.monotonic() - start
     print(f"{outcome:9} {took:5.1f} s of {len(names):4d} tests  {describe(mutant)}  {by}", flush=True)
     return Run(mutant, outcome, by)
-
-
-def judge_again(
-    copy: Path, tests: Tests, places: Sequence[Place], room: dict[str, Any], seconds: float, after: float
-) -> list[Run]:
-    """Run on a room's survivors the tests that were left out for want of time, and count what they kill."""
-    left, runs = [], []
-    for row in room["survivors"]:
-        same = (place for place in places if (place.file, place.operator) == (row["file"], row["operator"]))
-        mutants = (mutant_at(copy, place) for place in same if place.line == row["line"])
-        found = next(m for m in mutants if (m.line, m.changed) == (row["line"], row["changed"]))
-        run = judge(copy, tests, found, seconds, after)
-        if run.outcome == SURVIVED:
-            left.append(row)
-            continue
-        runs.append(run)
-        for counts in (room, room["files"][row["file"]]):
-            counts["survived"] -= 1
-            counts[run.outcome.replace(" ", "_")] += 1
-            dead = counts["sampled"] - counts["survived"]
-            counts["share"] = round(dead / counts["sampled"], 4)
-            counts["interval"] = [round(bound, 4) for bound in interval(dead, counts["sampled"])]
-    room["survivors"] = left
-    again = f"python benchmarks/mutation.py --rooms {room['room']} --again {seconds:g} --seconds {after:g}"
-    room["command"] += f" && {again}"
-    return runs
 
 
 def check_killers(copy: Path, tests: Tests, runs: Sequence[Run]) -> None:
@@ -224,9 +196,6 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=30, help="of tests for one mutant, as they take unmutated"
     )
-    parser.add_argument(
-        "--again", type=float, help="seconds of tests for each stored survivor, beyond those of --seconds"
-    )
     parser.add_argument("--longest", type=float, default=20, help="seconds beyond which a test is left out")
     parser.add_argument(
         "--cache", type=Path, default=ROOT / "build" / "mutation", help="what tests run is kept here"
@@ -240,13 +209,6 @@ def main() -> None:
             tests = watch_tests(copy, files, ROOMS[name].tests, options.longest, options.cache)
             preload(tests)
             places = [place for file in files for place in places_of(copy, file)]
-            if options.again:
-                room = rooms[name] | {"room": name}
-                runs = judge_again(copy, tests, places, room, options.again, options.seconds)
-                if runs:
-                    check_killers(copy, tests, runs)
-                rooms[name] = {key: value for key, value in room.items() if key != "room"}
-                continue
             random.Random(options.seed).shuffle(places)
             runs, same = measure(copy, tests, places, options.sample, options.seconds)
             check_killers(copy, tests, runs)
