@@ -104,16 +104,19 @@ def _make(dataset: Dataset, job: Job) -> ShardDone:
                 for path, data in sample.files.items():
                     outbox.add(path, data)
         outbox.send()
+        outbox.put(dataset.rejects_file(job.shard), b"".join(msgspec.json.encode(r) + b"\n" for r in rejects))
+        outbox.put(dataset.records_file(job.shard), "".join(f"{record}\n" for record in records).encode())
     finally:
         outbox.close()
-    write_atomically(dataset.rejects_file(job.shard), b"".join(msgspec.json.encode(r) + b"\n" for r in rejects))
-    write_atomically(dataset.records_file(job.shard), "".join(f"{record}\n" for record in records).encode())
     reasons = Counter(reject.reason for reject in rejects)
     return ShardDone(job.shard, len(records), len(outbox.sizes), sum(outbox.sizes.values()), dict(reasons))
 
 
 class _Outbox:
-    """Files on their way into a dataset's folder, where each appears whole."""
+    """Files on their way into a dataset's folder, where each appears whole.
+
+    Before, they are in a folder that is the run's alone: what a killed worker leaves there is in nobody's way.
+    """
 
     def __init__(self, dataset: Dataset, shard: int) -> None:
         self.folder = dataset.folder
@@ -148,6 +151,17 @@ class _Outbox:
             staged.replace(self.folder / path)
         sync_folders(parents)
         self.staged.clear()
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Give one file its place, after those that have been sent."""
+        if is_remote(path):
+            write_atomically(path, data)
+            return
+        staged = self.staging / path.name
+        write_synced(staged, data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged.replace(path)
+        sync_folders([path.parent])
 
     def close(self) -> None:
         if not is_remote(self.folder):

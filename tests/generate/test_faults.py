@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,15 @@ sync, replace = os.fsync, os.replace
 os.fsync = lambda descriptor: (time.sleep(0.05), sync(descriptor))[1]
 os.replace = lambda *names, **options: (time.sleep(0.05), replace(*names, **options))[1]
 """
-
+KILLED = """
+import os, signal
+replace = os.replace
+def killed(source, target, **options):
+    if str(target).endswith("records/00003.jsonl"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(source, target, **options)
+os.replace = killed
+"""
 
 # Not even root writes where he has given himself no permission, once he cannot override it.
 OBEYING = "import ctypes, os, sys; ctypes.CDLL(None).prctl(24, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -99,11 +108,21 @@ def held_up(
     return process
 
 
-def nothing_is_half_written(folder: Path, whole: Path) -> bool:
-    """Whether every file of samples and records is as it is in the whole dataset."""
+def half_written(folder: Path, whole: Path) -> list[str]:
+    """The files that are not as they are in the whole dataset, but for those that a run keeps to itself."""
     expected = tree(whole)
-    found = {path: digest for path, digest in tree(folder).items() if not path.startswith(".partial")}
-    return all(expected.get(path) == digest for path, digest in found.items())
+    return [
+        path
+        for path, digest in tree(folder).items()
+        if not path.startswith(".partial") and expected.get(path) != digest
+    ]
+
+
+def patched(folder: Path, patch: str) -> dict[str, str]:
+    """The environment in which every process of a command runs a patch first."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(patch)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def on_a_small_disk(
@@ -159,7 +178,7 @@ def test_what_a_full_disk_leaves_is_whole(recipe: Path, whole: Path, tmp_path: P
         recipe, tmp_path, size // 2, f"size={size // 2 + 4096}", "--log", "none"
     )
     assert statuses == [1, 1], printed
-    assert nothing_is_half_written(copy, whole)
+    assert half_written(copy, whole) == []
     assert Dataset(copy).done_shards()
 
 
@@ -179,7 +198,7 @@ def test_a_permission_that_is_lost_is_said(
     assert f"output: {folder}/{below}/" in process.text
     assert "Permission denied" in process.text
     assert "the same command goes on" in process.text
-    assert nothing_is_half_written(folder, whole)
+    assert half_written(folder, whole) == []
     assert run(recipe, folder).returncode == 0
     assert tree(folder) == tree(whole)
 
@@ -198,8 +217,21 @@ def test_a_source_that_vanishes_stops_the_run_until_it_is_back(
     assert what in process.text
     assert "missing" in process.text
     assert "Traceback" not in process.text
-    assert nothing_is_half_written(folder, whole)
+    assert half_written(folder, whole) == []
     (tmp_path / "away.png").rename(path)
+    assert run(recipe, folder).returncode == 0
+    assert tree(folder) == tree(whole)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_just_before_a_shard_is_done_leaves_nothing_half_written(
+    recipe: Path, whole: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dataset"
+    environment = patched(tmp_path / "patch", KILLED)
+    assert run(recipe, folder, **environment).returncode == -signal.SIGKILL
+    assert Dataset(folder).done_shards() == {0, 1, 2}
+    assert half_written(folder, whole) == []
     assert run(recipe, folder).returncode == 0
     assert tree(folder) == tree(whole)
 
@@ -213,7 +245,7 @@ def test_a_source_that_changes_stops_the_run(held: HeldRuns, recipe: Path, whole
     held.release()
     assert process.ends() == 1, process.text
     assert "images/photo1.png has changed since it was listed" in process.text
-    assert nothing_is_half_written(folder, whole)
+    assert half_written(folder, whole) == []
     shutil.copy2(tmp_path / "kept.png", path)
     assert run(recipe, folder).returncode == 0
     assert tree(folder) == tree(whole)
@@ -236,10 +268,8 @@ def test_a_second_run_is_refused_and_the_first_goes_on(held: HeldRuns, recipe: P
 def test_neither_the_clock_nor_a_slow_disk_changes_a_byte(
     patch: str, recipe: Path, whole: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "patch").mkdir()
-    (tmp_path / "patch" / "sitecustomize.py").write_text(patch)
-    paths = os.pathsep.join([str(tmp_path / "patch"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    ended = run(recipe, tmp_path / "dataset", "--jobs", "2", "--log", "json", PYTHONPATH=paths)
+    environment = patched(tmp_path / "patch", patch)
+    ended = run(recipe, tmp_path / "dataset", "--jobs", "2", "--log", "json", **environment)
     assert ended.returncode == 0, ended.stderr
     assert [json.loads(line)["phase"] for line in ended.stderr.splitlines()][-1] == "finished"
     assert tree(tmp_path / "dataset") == tree(whole)
