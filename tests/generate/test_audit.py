@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synthharm.errors import SynthharmError
-from synthharm.generate.audit import FEWEST, LIMIT, _chunks, _jpeg_segments, audit, audit_features, features
+from synthharm.generate.audit import (
+    FEWEST,
+    LIMIT,
+    _chunks,
+    _jpeg_segments,
+    _judge,
+    _variance,
+    audit,
+    audit_features,
+    features,
+)
 from synthharm.generate.judged import MOST, Choice, Judged
 
 Rows = list[dict[str, float]]
@@ -275,6 +285,25 @@ def test_the_standard_error_is_hanley_and_mcneils() -> None:
     found = audit_features([record(sample, kind) for sample, kind in enumerate(kinds)], rows)
     assert found.features["rating"] == 0.8932
     assert found.errors["features"]["rating"] == 0.0325
+
+
+def test_of_folds_the_weighted_mean_is_judged_and_its_standard_error() -> None:
+    """A fold weighs as many pairs as it compares."""
+    rng = np.random.default_rng(3)
+    labels = rng.random(200) < 0.4
+    table = (rng.normal(size=200) + labels)[:, None]
+    folds = rng.integers(0, 3, 200)
+    found = _judge("logistic_regression", table, labels, folds)
+    assert found is not None
+    areas, weights, variances = [], [], []
+    for fold in range(3):
+        tested, values = labels[folds == fold], table[folds == fold, 0]
+        above = values[tested][:, None] > values[~tested]  # one feature, which a fit does not turn around
+        areas.append(above.mean())
+        weights.append(above.size)
+        variances.append(_variance(areas[-1], tested))
+    shares = np.array(weights) / sum(weights)
+    assert found == (pytest.approx(shares @ areas), pytest.approx(shares**2 @ variances))
 
 
 def test_the_same_files_give_the_same_audit() -> None:

@@ -108,6 +108,18 @@ def test_a_lease_that_expired_is_taken_over_and_one_that_has_not_is_not(
     assert file_names(remote) == []
 
 
+def test_a_lease_that_another_removes_right_after_it_was_taken_over_is_not_held(
+    remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It found the same lease expired, and what lies there now is its own, or nothing yet."""
+    (remote / "run").write_bytes(b"{}")
+    monkeypatch.setattr(module, "EXPIRED", -1.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=lambda _: (remote / "run").unlink()))
+    with pytest.raises(Taken), claims(remote).hold("run", against=nothing):
+        pass
+    assert file_names(remote) == []
+
+
 def test_a_lease_that_is_released_and_taken_meanwhile_is_left_to_who_has_it(
     remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

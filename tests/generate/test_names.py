@@ -112,6 +112,11 @@ def test_photos_of_one_name_all_carry_a_hash(tmp_path: Path) -> None:
         assert re.fullmatch(rf"{stem}-[0-9a-f]{{8,}}", name)
 
 
+def test_names_that_hashes_make_stay_what_they_are(tmp_path: Path) -> None:
+    """A dataset's files are called by them, and one that is begun goes on with the same."""
+    assert names_of(["a/dog.jpg", "b/dog.jpg"], tmp_path) == ["dog-635bbb14fbd323f0", "dog-74b0fe17086494bb"]
+
+
 def test_long_names_keep_their_beginning_and_stay_apart(tmp_path: Path) -> None:
     listed = [f"{'long' * 30}{n}.jpg" for n in range(50)]
     names = names_of(listed, tmp_path)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import pytest
@@ -17,7 +19,7 @@ from small_datasets import write_photos, write_recipe
 from synthharm.errors import SynthharmError
 from synthharm.filters.fused import NotCompiled
 from synthharm.generate import Dataset, generate
-from synthharm.generate.replaying import _within, read_records, replay, replay_all
+from synthharm.generate.replaying import Replayed, _within, _write, read_records, replay, replay_all
 from synthharm.recipe import load_recipe
 from synthharm.writers import Record
 
@@ -139,6 +141,15 @@ def test_no_file_is_put_outside_the_folder(place: str, tmp_path: Path) -> None:
     with pytest.raises(SynthharmError, match=f"^record: the path {re.escape(repr(place))} is not within"):
         _within(tmp_path, place)
     assert _within(tmp_path, "images/a.png") == tmp_path / "images" / "a.png"
+
+
+@pytest.mark.parametrize("place", ["images/a\0.png", "images", "a" * 300])
+def test_a_file_that_no_disk_can_have_is_named(place: str, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    record: Any = SimpleNamespace(sample=7)
+    with pytest.raises(SynthharmError, match=f"^sample 7: {re.escape(repr(place))} cannot be written: "):
+        _write(Replayed(record, {place: b"data"}, (), ()), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
 
 
 def test_what_is_no_record_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,9 +15,10 @@ import pytest
 from small_datasets import tree, write_photos, write_recipe
 
 from synthharm.errors import SynthharmError
-from synthharm.generate import check_dataset, generate, make_preview
+from synthharm.generate import check_dataset, generate, make_preview, run
 from synthharm.generate.dataset import Dataset
 from synthharm.generate.plan import Plan, choose_split
+from synthharm.generate.running.stopping import Stop
 from synthharm.generate.sample import Maker
 from synthharm.recipe import load_recipe
 
@@ -244,6 +246,30 @@ def test_a_preview_needs_no_dataset(recipe: Path, tmp_path: Path) -> None:
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None
     assert sheet.shape[1] > sheet.shape[0] > 300
+
+
+def test_a_preview_may_be_of_one_sample_and_not_of_none(recipe: Path, tmp_path: Path) -> None:
+    assert make_preview(recipe, 1, tmp_path / "sheet.png") == 1
+    with pytest.raises(SynthharmError, match="preview is 0; 1 or more is accepted"):
+        make_preview(recipe, 0, tmp_path / "sheet.png")
+
+
+def test_a_stop_is_patient_only_while_shards_are_made(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, seen = Stop(), dict[str, bool]()
+
+    def noting(name: str, function: Any) -> Any:
+        def called(*arguments: Any) -> Any:
+            seen[name] = stop.patient
+            return function(*arguments)
+
+        return called
+
+    for name in ("open_plan", "run_jobs", "finish_dataset"):
+        monkeypatch.setattr(run, name, noting(name, getattr(run, name)))
+    generate(recipe, tmp_path / "dataset", stop=stop)
+    assert seen == {"open_plan": False, "run_jobs": True, "finish_dataset": False}
 
 
 @pytest.mark.parametrize("jobs", [0, -1])

@@ -168,6 +168,13 @@ def test_beside_its_like_a_region_stands_at_any_x_and_elsewhere_about_the_suppor
     assert spreads[1] < 25
 
 
+def test_supports_count_however_many_there_are_elsewhere() -> None:
+    section, extent = manipulation.Placement(scale=(1, 1)), Extent(30, 30, 800)
+    elsewhere = np.array([[0.5, 0.9, 0.3, 0.3]])
+    placed = draw_placement(section, np.random.default_rng(0), extent, Room((100, 100), BOX, elsewhere, 1.0))
+    assert placed.scale == pytest.approx(np.sqrt(40 * 30 / 30**2), abs=1e-4)
+
+
 def test_no_support_of_the_size_is_no_fit() -> None:
     section, extent = manipulation.Placement(enlarge=1.5), Extent(30, 30, 800)
     large = np.array([[0.5, 0.9, 0.9, 0.9]])  # more than SLACK times what the region may be enlarged to
@@ -233,6 +240,11 @@ def test_placed_pixels_are_where_their_placement_says() -> None:
 )
 def test_a_region_is_moved_inside_no_farther_than_it_must(centre: float, outside: float, expected: float) -> None:
     assert _inside(centre, 20, 40, outside) == expected
+
+
+@pytest.mark.parametrize(("side", "expected"), [(30, 15), (38, 19), (40, 20), (42, 20)])
+def test_what_barely_has_room_is_moved_no_farther_either(side: float, expected: float) -> None:
+    assert _inside(3, side, 40, 0) == expected
 
 
 def test_what_is_longer_than_the_picture_is_in_its_middle() -> None:

@@ -121,6 +121,20 @@ def test_the_rate_is_the_latest() -> None:
     assert watch.state.seconds_left == pytest.approx(10_000 - 2200)
 
 
+def test_the_rate_is_that_of_a_minute() -> None:
+    watch, clock = watched(1, 1000, 10_000)
+    watch.begun(0, 0)
+    for turn in range(200):
+        clock.now += 1.0 if turn % 2 else 3.0
+        watch.done(ShardDone(0, 10, 30, 0, {}), 10)
+    assert watch.state.rate == pytest.approx(5.0, rel=0.02)
+    for turn in range(100):
+        clock.now += 2.0 if turn % 2 else 6.0
+        watch.done(ShardDone(0, 10, 30, 0, {}), 10)
+        if clock.now > 400 + 60 + 6:
+            assert watch.state.rate == pytest.approx(2.5, rel=0.1)
+
+
 def test_rejects_of_shards_add_up() -> None:
     watch, _ = watched(1)
     for rejects in ({"missing": 2}, {"truncated": 1}, {"missing": 3}):
