@@ -49,6 +49,10 @@ def test_an_engine_that_is_none_is_refused(
     assert tree(tmp_path) == {}
 
 
+def test_where_nothing_is_said_one_process_of_this_machine_works() -> None:
+    assert Engine() == Engine("local", 1, None)
+
+
 def test_no_scheduler_at_the_address(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WAIT", 0.5)
     with socket.socket() as silent:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -74,6 +77,27 @@ def test_no_more_donors_are_looked_at_than_is_said(maker: SplicingMaker, monkeyp
     monkeypatch.setattr(Regions, "_whole", lambda self, mask: looked.append(mask))
     assert list(drawer.regions.donors(target, None)) == []
     assert len(looked) == LOOKS
+
+
+def test_company_is_that_of_a_photos_own_categories() -> None:
+    """Cups stand beside birds and dogs; photo 0 has a dog, 1 a bird, 2 nothing, 3 a dog, a bird and a cup."""
+    owners, categories = np.array([0, 1, 3, 3, 3]), np.array([2, 0, 2, 0, 1])
+    company = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
+    plan: Any = SimpleNamespace(owners=owners, categories=categories, company=company)
+    found = [SplicingPlan.in_company(plan, photo, np.array([0, 1, 4])).tolist() for photo in range(4)]
+    cup, none, all_of_them = [False, False, True], [False] * 3, [True] * 3
+    assert found == [cup, cup, none, all_of_them]
+
+
+def test_the_categories_of_units_are_those_of_the_layout(tmp_path: Path) -> None:
+    quotas = {"category": {"dog": 0.5, "cup": 0.5}}
+    recipe = parsed(plain_recipe_of(write_source(tmp_path / "source"), kinds={"splice": 1}, quotas=quotas))
+    (tmp_path / "plan").mkdir()
+    made = SplicingMaker.of(SplicingPlan.make(recipe, tmp_path / "plan"))
+    drawn = [made._drawer(unit, 0).category for unit in range(recipe.samples)]
+    assert (drawn.count("dog"), drawn.count("cup")) == (6, 6)
+    drawer = made._drawer(0, 0)
+    assert [drawer._category(number) for number in range(3)] == [drawer.category, None, None]
 
 
 def test_a_preview_marks_regions_in_orange_over_grey() -> None:

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from splicing_datasets import parsed, recipe_of
 
-from synthharm.generate.splicing.layout import FAMILY, ROLES, Layout, apportion
+from synthharm.generate.splicing.layout import FAMILY, ROLES, Layout, Member, UnitKind, _fitting, apportion
 from synthharm.writers.forensics.record import KINDS
 
 GRIDS: dict[str, list[Any]] = {
@@ -112,6 +112,19 @@ def test_families_and_grids_are_whole_and_as_many_as_fit(recipe: dict[str, Any])
         assert counts[code] == min([wanted, *(left.get(name, 0) // each for name, each in held.items())])
         for name, each in held.items():
             left[name] = left.get(name, 0) - each * counts[code]
+
+
+def test_there_are_as_many_units_as_their_kinds_leave_room_for() -> None:
+    """Two of a kind in one unit take two; of a kind that the recipe does not have there are none."""
+    unit = UnitKind("grid", (Member("splice"), Member("splice"), Member("removal")), "scale")
+    left = {"splice": 9, "removal": 3}
+    assert _fitting(unit, left, 2) == 2
+    assert left == {"splice": 5, "removal": 1}
+    assert _fitting(unit, left, 9) == 1
+    assert left == {"splice": 3, "removal": 0}
+    without = {"splice": 9}
+    assert _fitting(unit, without, 9) == 0
+    assert without == {"splice": 9}
 
 
 @given(recipes(), st.integers(1, 320))
