@@ -306,6 +306,14 @@ def test_of_folds_the_weighted_mean_is_judged_and_its_standard_error() -> None:
     assert found == (pytest.approx(shares @ areas), pytest.approx(shares**2 @ variances))
 
 
+def test_a_fold_that_lacks_a_class_is_left_out() -> None:
+    labels, table = np.arange(60) % 2 == 0, np.arange(60.0)[:, None] % 2
+    folds = np.where(labels, 0, 1)
+    assert _judge("logistic_regression", table, labels, folds) is None
+    folds[40:] = 2
+    assert _judge("logistic_regression", table, labels, folds) == (1.0, 0.0)
+
+
 def test_the_same_files_give_the_same_audit() -> None:
     first, second = audit(pairs(50, quality=75)), audit(pairs(50, quality=75))
     assert first == second

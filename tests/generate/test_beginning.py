@@ -12,8 +12,8 @@ import pytest
 from small_datasets import tree, write_photos, write_recipe
 
 from synthharm.errors import SynthharmError
+from synthharm.generate import Dataset, generate
 from synthharm.generate import dataset as module
-from synthharm.generate import generate
 
 
 @pytest.fixture
@@ -49,6 +49,27 @@ def test_a_run_that_ends_before_its_plan_is_written_leaves_the_folder_free(
     generate(recipe, tmp_path / "dataset")
     generate(recipe, tmp_path / "whole")
     assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
+
+
+def test_what_a_stopped_run_left_half_written_is_swept(recipe: Path, tmp_path: Path) -> None:
+    """Wherever it lies; what has another name is nobody's to remove."""
+    generate(recipe, tmp_path / "whole")
+    folder = tmp_path / "dataset"
+    generate(recipe, folder, rank=0, world_size=2)
+    left = [folder / ".plan.json.7-ab.part", folder / "records" / ".00001.jsonl.7-ab.part"]
+    left.append(folder / ".partial" / "staging" / "00001-ab" / "0")
+    left[-1].parent.mkdir()
+    mine = [folder / "records" / "notes.part", folder / "records" / ".notes"]
+    for path in [*left, *mine]:
+        path.write_bytes(b"half")
+    Dataset(folder).sweep()
+    assert [path.exists() for path in [*left, *mine]] == [False, False, False, True, True]
+    for path in mine:
+        path.unlink()
+    for path in left[:2]:
+        path.write_bytes(b"half")
+    generate(recipe, folder)
+    assert tree(folder) == tree(tmp_path / "whole")
 
 
 def _darken(path: Path) -> None:

@@ -15,7 +15,7 @@ from small_datasets import tree, write_photos, write_recipe
 from splicing_datasets import Made, recipe_of
 
 from synthharm.errors import SynthharmError
-from synthharm.files import all_files
+from synthharm.files import all_files, remove_folder
 from synthharm.generate import generate
 from synthharm.generate.dataset import Dataset
 from synthharm.generate.estimate import estimate
@@ -101,6 +101,16 @@ def test_files_are_sent_before_too_many_wait() -> None:
     outbox.send()
     assert all_files(dataset.folder) == [f"images/{number}.png" for number in range(4)]
     assert (dataset.folder / "images" / "3.png").read_bytes() == bytes(1)
+
+
+def test_a_shard_that_fails_says_why_though_its_folder_is_gone(tmp_path: Path) -> None:
+    dataset = Dataset(tmp_path)
+    (dataset.work / "staging").mkdir(parents=True)
+    outbox = _Outbox(dataset, 0)
+    outbox.add("images/0.png", b"data")
+    remove_folder(dataset.work)
+    outbox.close()
+    assert all_files(tmp_path) == []
 
 
 def test_other_files_are_not_mixed_with(s3: str, recipe: Path) -> None:

@@ -16,7 +16,7 @@ from synthharm.composites.manipulation import Edit, Paste
 from synthharm.generate.splicing.draft import Draft, Mask
 from synthharm.generate.splicing.drawing import Drawer
 from synthharm.generate.splicing.making import SplicingMaker
-from synthharm.generate.splicing.plan import SplicingPlan
+from synthharm.generate.splicing.plan import SplicingPlan, _company
 from synthharm.generate.splicing.positions import NoFit
 from synthharm.generate.splicing.previewing import _marked
 from synthharm.generate.splicing.regions import LOOKS, Regions
@@ -87,6 +87,12 @@ def test_company_is_that_of_a_photos_own_categories() -> None:
     found = [SplicingPlan.in_company(plan, photo, np.array([0, 1, 4])).tolist() for photo in range(4)]
     cup, none, all_of_them = [False, False, True], [False] * 3, [True] * 3
     assert found == [cup, cup, none, all_of_them]
+
+
+def test_categories_are_in_company_where_a_photo_has_both() -> None:
+    index: Any = SimpleNamespace(photos=3, categories=lambda: ["a", "b", "c"])
+    found = _company(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 2, 2], np.int32), index)
+    assert found.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
 
 
 def test_the_categories_of_units_are_those_of_the_layout(tmp_path: Path) -> None:

@@ -135,6 +135,13 @@ def test_a_category_that_no_region_has_is_refused(splicing: Made, tmp_path: Path
         make_dataset(recipe, tmp_path / "made")
 
 
+def test_of_one_sample_all_is_reached(splicing: Made, tmp_path: Path) -> None:
+    changes = {"samples": 1, "kinds": {"splice": 1.0}, "quotas": {"category": {"dog": 1.0}}}
+    folder = make_dataset(plain_recipe_of(splicing.source, **changes), tmp_path / "made")
+    quotas = json.loads((folder / "dataset.json").read_text())["quotas"]
+    assert quotas["kinds"]["splice"] == quotas["category"]["dog"] == {"wanted": 1.0, "reached": 1.0}
+
+
 def test_photos_too_small_for_a_history_end_no_run(splicing: Made, tmp_path: Path) -> None:
     """One of seven pixels is rejected, by name, where its turn comes."""
     source = tmp_path / "source"
