@@ -9,9 +9,9 @@ samples are drawn at random from all mutants of a room, and shares come with Wil
 What counts, and what does not:
 
 - Only a room's own tests judge it, its doctests among them; slow ones do not, nor do those that need photos from
-  elsewhere. Of the tests that run a line the fastest of each file count, then the second of each, and so on, as
-  many as take `--seconds` together; a line that none runs has survivors alone. Hypothesis draws the same examples
-  each time and does not shrink them.
+  elsewhere. Of the tests that run a line the fastest count, for a quarter of `--seconds`, and for what is left of
+  them the fastest of each file, then the second of each, and so on; a line that none runs has survivors alone.
+  Hypothesis draws the same examples each time and does not shrink them.
 - A file of tests that cannot be collected kills as a test does. Where pytest ends without either, the same tests
   have to pass on what is not mutated. If so, the mutant is killed, but one by which none of the chosen tests is
   there any more survives; if not, measuring stops.

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,9 @@ class Tests:
     def of_lines(self, file: str, lines: Sequence[int], most_seconds: float) -> list[str]:
         """Tests that run any of a statement's lines, in so many seconds altogether.
 
-        The fastest of each file of tests are chosen first, then the second of each, and so on: tests of one file
-        look at what they run from near the same side. Of what runs on import any test may take notice: first come
-        those that run other lines of the file.
+        A quarter of the time goes to the fastest. Then the fastest of each file of tests are chosen, the second of
+        each, and so on: tests of one file look at what they run from near the same side. Of what runs on import
+        any test may take notice: first come those that run other lines of the file.
         """
         runs = self.lines.get(file, {})
         near = {name for line in lines for name in runs.get(line, ())}
@@ -63,13 +64,13 @@ class Tests:
         if self.imported.get(file, set()).intersection(lines):
             near |= {name for names in runs.values() for name in names}
             far = self.seconds.keys() - near
-        chosen, total = [], 0.0
+        chosen, total = dict[str, None](), 0.0
         for names in (near, far):
-            for name in self._in_turns(names):
-                if total + self.seconds[name] <= most_seconds:
-                    chosen.append(name)
+            for name in [*self._fastest(names, most_seconds / 4), *self._in_turns(names)]:
+                if name not in chosen and total + self.seconds[name] <= most_seconds:
+                    chosen[name] = None
                     total += self.seconds[name]
-        return chosen
+        return list(chosen)
 
     def limit(self, name: str) -> float:
         """Seconds after which a test that is run on a mutant is taken not to end.
@@ -80,11 +81,20 @@ class Tests:
         slowest = max(self.seconds[other] for other in self.seconds if _file_of(other) == _file_of(name))
         return 10 * self.seconds[name] + 2 * slowest + GRACE
 
+    def _by_time(self, names: Iterable[str]) -> list[str]:
+        return sorted(names, key=lambda name: (self.seconds[name], name))
+
+    def _fastest(self, names: Iterable[str], most_seconds: float) -> list[str]:
+        """The fastest of all, as many as take so many seconds altogether."""
+        ordered = self._by_time(names)
+        ends = accumulate(self.seconds[name] for name in ordered)
+        return [name for name, end in zip(ordered, ends, strict=True) if end <= most_seconds]
+
     def _in_turns(self, names: Iterable[str]) -> list[str]:
         """The fastest of each file, then the second of each, and so on."""
         turns: Counter[str] = Counter()
         ordered = []
-        for name in sorted(names, key=lambda name: (self.seconds[name], name)):
+        for name in self._by_time(names):
             file = _file_of(name)
             ordered.append((turns[file], self.seconds[name], name))
             turns[file] += 1

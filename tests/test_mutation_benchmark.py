@@ -209,12 +209,13 @@ def test_the_tests_that_kill_pass_where_nothing_is_mutated(project: Path) -> Non
             mutation.check_killers(project, tests, runs)
 
 
-def test_each_file_gives_its_fastest_tests_in_turn() -> None:
+def test_the_fastest_tests_count_and_then_each_files_fastest_in_turn() -> None:
     seconds = {"a.py::x": 1, "a.py::y": 2, "a.py::z": 1.5, "b.py::x": 5, "c.py::x": 9, "d.py::x": 0.5}
     lines = {"code.py": {3: ["a.py::x", "a.py::y", "b.py::x", "c.py::x"], 4: ["a.py::z"], 7: ["d.py::x"]}}
     tests = load("mutation_tests").Tests(seconds, lines, {"code.py": {1}}, [], set())
     assert tests.of_lines("code.py", [3, 4], 9) == ["a.py::x", "b.py::x", "a.py::z"]
-    assert tests.of_lines("code.py", [3], 100) == ["a.py::x", "b.py::x", "c.py::x", "a.py::y"]
+    assert tests.of_lines("code.py", [3], 100) == ["a.py::x", "a.py::y", "b.py::x", "c.py::x"]
+    assert tests.of_lines("code.py", [3, 4], 16) == ["a.py::x", "a.py::z", "b.py::x", "a.py::y"]
     assert tests.of_lines("code.py", [2], 100) == []
     assert tests.of_lines("code.py", [1], 3) == ["d.py::x", "a.py::x", "a.py::z"]
 

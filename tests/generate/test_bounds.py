@@ -64,6 +64,14 @@ def test_a_manipulation_changes_a_region_by_one_level_at_least(pixels: int, acce
         _measure(drawn(change, regions), "photo")
 
 
+def test_where_the_mask_is_all_of_the_picture_nothing_lies_outside() -> None:
+    change, regions = np.full((SIDE, SIDE, 3), 9), np.ones((SIDE, SIDE), np.uint8)
+    assert _measure(drawn(change, regions), "photo")["outside"] == 0
+    regions[3, 4] = 0
+    with pytest.raises(Unusable, match="pixels outside the mask changed by up to 9 levels"):
+        _measure(drawn(change, regions), "photo")
+
+
 def picture(*boxes: tuple[int, int, int, int]) -> np.ndarray:
     """A mask of boxes: top, bottom, left, right."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
